@@ -1,0 +1,165 @@
+# Copyright (c) 2026, bulwark.docker contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules of the proofs: scenarios ask programs, repeat themselves, attack, and no test is switched off."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.bulwark.docker.tests.contract.tree import (
+    FQCN,
+    ROOT,
+    files,
+    load_yaml,
+    public_roles,
+    relative,
+    report,
+    source_of,
+)
+
+BASE_CONFIG = ROOT / ".config/molecule/config.yml"
+NEGATIVE = re.compile(
+    r"attack|block|cannot|deni|deny|forbid|hostile|no_route|not_reach|refus|reject|unreachable|without_certificate"
+)
+# What a testinfra host offers to ask a program instead of looking at a file.
+ASKING = frozenset({"ansible", "check_output", "process", "run", "run_expect", "run_test", "service", "socket"})
+# Written so that it does not match its own text.
+SWITCHED_OFF = re.compile(r"pytest\.(mark\.)?(skip|xfail|importorskip)\w*|unittest\.skip\w*|\bassert Tru[e]\b")
+
+
+def scenario_directories() -> list[Path]:
+    """Return the directory of every Molecule scenario."""
+    return [path.parent for path in files("molecule/*/molecule.yml")]
+
+
+def test_functions(source: str) -> Iterator[ast.FunctionDef]:
+    """Yield the test functions of one file."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            yield node
+
+
+test_functions.__test__ = False  # type: ignore[attr-defined]
+
+
+def scenario_faults(sources: list[str]) -> list[str]:
+    """Say what the tests of one scenario lack: any test, one that attacks, one that asks a program."""
+    functions = [function for source in sources for function in test_functions(source)]
+    found = [] if functions else ["has no test"]
+    if not any(NEGATIVE.search(function.name) for function in functions):
+        found.append("has no test whose name says what is refused")
+    asked = {node.attr for source in sources for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)}
+    if not asked & ASKING:
+        found.append("asks no program, it only looks at files")
+    return found
+
+
+def sequence_faults(sequence: list[str], own_playbooks: set[str]) -> list[str]:
+    """Say which steps a role's scenario leaves out: fresh hosts, a repetition, the tests, the end."""
+    wanted = ("create", "converge", "idempotence", "verify", "destroy")
+    found = [f"its test_sequence has no {step}" for step in wanted if step not in sequence]
+    if sequence.count("converge") + sequence.count("side_effect") < 2:
+        found.append("takes nothing back: it has neither a side_effect nor a second converge")
+    if "side_effect" in sequence and not any("side_effect" in name for name in own_playbooks):
+        found.append("has a side_effect step without a playbook for it")
+    return found
+
+
+def switched_off(source: str) -> list[str]:
+    """Return every construct that keeps a test from proving anything."""
+    return [match[0] for match in SWITCHED_OFF.finditer(source)]
+
+
+def sequence_of(directory: Path) -> list[str]:
+    """Return the steps of one scenario, its own or those of the base configuration."""
+    merged: dict[str, Any] = {}
+    for path in (BASE_CONFIG, directory / "molecule.yml"):
+        merged.update(((load_yaml(path) or {}).get("scenario") or {}) if path.exists() else {})
+    return [step.split()[0] for step in merged.get("test_sequence", [])]
+
+
+def test_every_scenario_attacks_and_asks_programs() -> None:
+    seen = scenario_directories()
+    found = [
+        f"{relative(directory)}: {fault}"
+        for directory in seen
+        for fault in scenario_faults([source_of(p) for p in files(f"{relative(directory)}/tests/**/test_*.py")])
+    ]
+    report(found, len(seen), "scenarios")
+
+
+def test_every_public_role_has_a_scenario_that_repeats_and_takes_back() -> None:
+    found = []
+    for role in public_roles():
+        directory = ROOT / "molecule" / role
+        if not (directory / "molecule.yml").exists():
+            found.append(f"molecule/{role}: the role {role} has no scenario")
+            continue
+        own = {path.stem for path in files(f"molecule/{role}/*.yml")}
+        found += [f"molecule/{role}: {fault}" for fault in sequence_faults(sequence_of(directory), own)]
+        text = "".join(source_of(path) for path in files(f"molecule/{role}/**/*.yml"))
+        if f"{FQCN}.{role}" not in text and f"{role}_" not in text:
+            found.append(f"molecule/{role}: does not use the role")
+        if "absent" not in text and f"{FQCN}.remove" not in text:
+            found.append(f"molecule/{role}: never removes what the role did")
+    report(found, len(public_roles()), "public roles")
+
+
+def test_no_test_is_switched_off() -> None:
+    seen = files("tests/**/*.py", "molecule/**/*.py", "benchmarks/**/*.py")
+    found = [f"{relative(path)}: {hit}" for path in seen for hit in switched_off(source_of(path))]
+    report(found, len(seen), "Python files of tests")
+
+
+def test_no_sanity_finding_is_ignored() -> None:
+    ignored = files("tests/sanity/ignore*.txt", "tests/sanity/*.json")
+    assert not ignored, [relative(path) for path in ignored]
+
+
+GOOD = "def test_other_user_is_refused(host):\n    assert host.run('true').rc == 0\n"
+
+
+def test_scenario_faults_passes_a_good_scenario() -> None:
+    assert scenario_faults([GOOD]) == []
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        [],
+        ["x = 1"],
+        [GOOD.replace("is_refused", "file_exists")],
+        [GOOD.replace("host.run('true').rc", "host.file('/x').mode")],
+    ],
+)
+def test_scenario_faults_flags(sources: list[str]) -> None:
+    assert scenario_faults(sources)
+
+
+SEQUENCE = ["create", "converge", "idempotence", "verify", "side_effect", "destroy"]
+
+
+def test_sequence_faults_passes_a_good_sequence() -> None:
+    assert sequence_faults(SEQUENCE, {"converge", "side_effect"}) == []
+
+
+@pytest.mark.parametrize("step", SEQUENCE)
+def test_sequence_faults_flags_a_missing(step: str) -> None:
+    assert sequence_faults([name for name in SEQUENCE if name != step], {"side_effect"})
+
+
+def test_sequence_faults_flags_a_missing_playbook() -> None:
+    assert sequence_faults(SEQUENCE, {"converge"})
+
+
+@pytest.mark.parametrize("word", ["mark.skip", "mark.xfail(strict=True)", "skip('x')", "importorskip('x')"])
+def test_switched_off_flags(word: str) -> None:
+    assert switched_off(f"pytest.{word}")
+    assert switched_off("    assert {}".format("True"))
