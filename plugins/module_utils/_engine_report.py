@@ -1,0 +1,197 @@
+# Copyright (c) 2026, bulwark.docker contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One structured report about an engine: configured, effective and pending for each key (private)."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+
+from ansible_collections.bulwark.docker.plugins.module_utils._daemon_json import Document, empty_document
+from ansible_collections.bulwark.docker.plugins.module_utils._decision import changed_keys, reloadable
+from ansible_collections.bulwark.docker.plugins.module_utils._effective import divergent_keys, effective_values
+from ansible_collections.bulwark.docker.plugins.module_utils._engine_check import check_combinations, check_config
+from ansible_collections.bulwark.docker.plugins.module_utils._engine_keys import KEYS, Key
+from ansible_collections.bulwark.docker.plugins.module_utils._engine_state import (
+    EngineState,
+    observe,
+    parse_config,
+    read_host_facts,
+)
+from ansible_collections.bulwark.docker.plugins.module_utils._errors import ConfigError, HostError
+from ansible_collections.bulwark.docker.plugins.module_utils._host_api import Host
+from ansible_collections.bulwark.docker.plugins.module_utils._instance import Instance
+from ansible_collections.bulwark.docker.plugins.module_utils._listeners import answers_plaintext
+from ansible_collections.bulwark.docker.plugins.module_utils._state_store import Record
+from ansible_collections.bulwark.docker.plugins.module_utils._transaction import (
+    bridge_network,
+    load_record,
+    loaded_data,
+    mask_credentials,
+)
+from ansible_collections.bulwark.docker.plugins.module_utils._version import Version
+
+__all__ = ["report_engine"]
+
+NO_NEW_PRIVILEGES = "no-new-privileges"
+
+
+class _View(NamedTuple):
+    state: EngineState
+    record: Record
+    document: Document
+    loaded: Optional[Dict[str, Any]]
+    effective: Dict[str, Tuple[Any, str]]
+
+
+def report_engine(host: Host, instance: Instance) -> Dict[str, Any]:
+    """Read everything about an engine; the result is a JSON-able mapping, documented in the module engine_info."""
+    state = observe(host, instance)
+    record = load_record(host, state.instance)
+    problems: List[str] = []
+    try:
+        document = parse_config(state)
+    except ConfigError as exc:
+        document = empty_document(state.instance.config_path, state.version)
+        problems.append(str(exc))
+    bridge = bridge_network(host, state) if state.answering else None
+    effective = effective_values(state.info, bridge, state.version) if state.answering else {}
+    view = _View(state, record, document, loaded_data(host, state, record), effective)
+    findings = check_config(document, state.flags, state.version)
+    findings += check_combinations(
+        document.data, state.flags, state.version, read_host_facts(host, state, document.data)
+    )
+    settings = [_describe(view, key) for key in KEYS.values() if _known(key, state.version)]
+    listeners = [_listener(host, listener) for listener in state.listeners]
+    containers = [_container(host, state, document.data, entry) for entry in state.containers]
+    divergences = [entry["reason"] for entry in settings if entry["pending"] != "nothing"]
+    divergences += [_listener_sentence(entry) for entry in listeners if entry["plaintext"]]
+    divergences += [f"{entry['name']}: {text}" for entry in containers for text in entry["findings"]]
+    return {
+        "name": state.instance.name,
+        "version": state.version_text,
+        "running_version": state.info.get("ServerVersion"),
+        "running": state.answering,
+        "unit": {
+            "name": state.instance.service,
+            "paths": list(state.unit_paths),
+            "command_line": list(state.command.argv),
+            "active_state": state.properties.get("ActiveState"),
+        },
+        "config": {
+            "path": state.instance.config_path,
+            "exists": state.raw is not None,
+            "mode": f"{state.raw_stat.mode:04o}" if state.raw_stat else None,
+            "problems": problems + [finding.message for finding in findings],
+        },
+        "data_root": state.info.get("DockerRootDir"),
+        "storage_driver": state.info.get("Driver"),
+        "listeners": listeners,
+        "settings": settings,
+        "containers": containers,
+        "divergences": divergences,
+        "uncommitted": record.transaction is not None,
+        "owners": {owner: sorted(entries) for owner, entries in record.ledger.entries.items() if entries},
+    }
+
+
+def _known(key: Key, version: Version) -> bool:
+    return version >= key.since and (key.until is None or version < key.until)
+
+
+def _describe(view: _View, key: Key) -> Dict[str, Any]:
+    name = key.name
+    member = view.document.member(name)
+    flag_values = view.state.flags.values.get(name)
+    configured: Any = None
+    where = "engine default"
+    if member is not None:
+        configured, where = member.value, f"{view.document.path} line {member.line}"
+    elif flag_values is not None:
+        configured, where = list(flag_values), f"{view.state.instance.service}: {view.state.flags.names.get(name)}"
+    effective, source = view.effective.get(name, (None, ""))
+    if not source and view.loaded is not None and name in view.loaded:
+        effective, source = view.loaded[name], "as the engine read it"
+    pending, reason = _pending(view, key)
+    return {
+        "name": name,
+        "configured": _shown(configured),
+        "configured_in": where,
+        "effective": _shown(effective),
+        "effective_from": source or "not readable",
+        "pending": pending,
+        "reason": reason,
+        "owner": key.owner,
+        "variable": key.variable,
+    }
+
+
+def _shown(value: Any) -> Any:
+    return mask_credentials(value) if isinstance(value, str) else value
+
+
+def _pending(view: _View, key: Key) -> Tuple[str, str]:
+    data, name = view.document.data, key.name
+    if not view.state.answering:
+        return ("start", f"{name} is set, but the engine is not running") if name in data else ("nothing", "")
+    if view.loaded is None:
+        if name not in data or name not in divergent_keys(data, view.effective):
+            return "nothing", ""
+        return "restart", _contradiction(view, name)
+    if name in changed_keys(view.loaded, data):
+        how = "reload" if name in data and reloadable(key, view.state.version) else key.effect
+        return how, f"{name} on disk is not what the running engine read: it needs {_NEEDS[how]}"
+    if name in divergent_keys(data, view.effective):
+        return key.effect, _contradiction(view, name) + f"; it needs {_NEEDS[key.effect]}"
+    return "nothing", ""
+
+
+_NEEDS = {
+    "reload": "a reload",
+    "restart": "a restart",
+    "full_stop": "a restart while no container runs",
+}
+
+
+def _contradiction(view: _View, name: str) -> str:
+    value, source = view.effective[name]
+    return f"{name} is configured as {view.document.data[name]!r}, but the running engine shows {value!r} ({source})"
+
+
+def _listener(host: Host, listener: Any) -> Dict[str, Any]:
+    plaintext: Optional[bool] = None
+    if listener.kind == "tcp":
+        try:
+            plaintext = answers_plaintext(host, listener)
+        except HostError:
+            plaintext = False
+    return {"kind": listener.kind, "address": listener.address, "port": listener.port, "plaintext": plaintext}
+
+
+def _listener_sentence(entry: Mapping[str, Any]) -> str:
+    return (
+        f"the API answers without a certificate on {entry['address']} port {entry['port']}: whoever reaches it is root "
+        "on this host"
+    )
+
+
+def _container(host: Host, state: EngineState, data: Mapping[str, Any], entry: Mapping[str, Any]) -> Dict[str, Any]:
+    findings: List[str] = []
+    if data.get(NO_NEW_PRIVILEGES) is True and _gains_privileges(host, int(entry["pid"])):
+        if f"{NO_NEW_PRIVILEGES}=false" in entry["security_options"]:
+            findings.append(f"was created with {NO_NEW_PRIVILEGES}=false, against the engine's default")
+        else:
+            findings.append(f"is older than {NO_NEW_PRIVILEGES}: recreate it")
+    driver = data.get("log-driver")
+    if driver and entry["log_driver"] != driver:
+        findings.append(f"logs to {entry['log_driver']}, new containers to {driver}: recreate it")
+    if driver and entry["log_driver"] == driver and data.get("log-opts"):
+        missing = sorted(set(data["log-opts"]) - set(entry["log_options"]))
+        if missing:
+            findings.append(f"was created without the log options {', '.join(missing)}: recreate it")
+    return {"id": entry["id"], "name": entry["name"], "pid": entry["pid"], "findings": findings}
+
+
+def _gains_privileges(host: Host, pid: int) -> bool:
+    status = (host.read_file(f"/proc/{pid}/status") or b"").decode("utf-8", "replace")
+    return any(line.split() == ["NoNewPrivs:", "0"] for line in status.splitlines())

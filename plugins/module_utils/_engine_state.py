@@ -1,0 +1,276 @@
+# Copyright (c) 2026, bulwark.docker contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an engine is, was started with and really does, read from the host (private).
+
+Nothing here changes the host.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from urllib.parse import quote
+
+from ansible_collections.bulwark.docker.plugins.module_utils._daemon_json import Document, parse_document
+from ansible_collections.bulwark.docker.plugins.module_utils._engine_check import (
+    HostFacts,
+    PortUse,
+    paths_to_inspect,
+)
+from ansible_collections.bulwark.docker.plugins.module_utils._errors import EngineError, HostError
+from ansible_collections.bulwark.docker.plugins.module_utils._flags import Flags, parse_flags
+from ansible_collections.bulwark.docker.plugins.module_utils._host_api import FileStat, Host
+from ansible_collections.bulwark.docker.plugins.module_utils._instance import Instance
+from ansible_collections.bulwark.docker.plugins.module_utils._listeners import Listener, find_listeners
+from ansible_collections.bulwark.docker.plugins.module_utils._unit import Command, build_command, parse_unit
+from ansible_collections.bulwark.docker.plugins.module_utils._version import Version, parse_version
+
+__all__ = [
+    "EngineState",
+    "Process",
+    "api_json",
+    "observe",
+    "parse_config",
+    "read_host_facts",
+    "read_process",
+    "running_containers",
+    "service_properties",
+]
+
+CLOCK_TICKS_PER_SECOND = 100
+PROGRAM_TIMEOUT = 60.0
+BRIDGE_NETFILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+PLUGIN_DIRECTORIES = ("/run/docker/plugins", "/etc/docker/plugins", "/usr/lib/docker/plugins")
+
+
+class Process(NamedTuple):
+    """The running engine: identity, start (seconds since the epoch) and command line."""
+
+    pid: int
+    start_ticks: int
+    boot_id: str
+    started_at: float
+    argv: Tuple[str, ...]
+
+    def identity(self) -> List[Any]:
+        """A value that no other process of this host has had or will have."""
+        return [self.boot_id, self.pid, self.start_ticks]
+
+
+class EngineState(NamedTuple):
+    """One reading of an engine; C(info) is the answer of GET /info, empty while the engine does not answer."""
+
+    instance: Instance
+    version: Version
+    version_text: str
+    command: Command
+    flags: Flags
+    unit_paths: Tuple[str, ...]
+    properties: Dict[str, str]
+    socket_properties: Dict[str, str]
+    process: Optional[Process]
+    raw: Optional[bytes]
+    raw_stat: Optional[FileStat]
+    info: Dict[str, Any]
+    containers: Tuple[Dict[str, Any], ...]
+    listeners: Tuple[Listener, ...]
+
+    @property
+    def answering(self) -> bool:
+        """Whether the engine answers its API."""
+        return bool(self.info)
+
+    @property
+    def live_restore(self) -> bool:
+        """Whether the running engine keeps containers alive while it restarts."""
+        return bool(self.info.get("LiveRestoreEnabled"))
+
+
+def _checked(host: Host, argv: Sequence[str], asked: str, remedy: str) -> str:
+    result = host.run(argv, timeout=PROGRAM_TIMEOUT)
+    if result.rc != 0:
+        detail = (result.stderr or result.stdout).strip().splitlines()
+        raise HostError(f"{asked}: {detail[-1] if detail else f'exit status {result.rc}'} ({' '.join(argv)}); {remedy}")
+    return result.stdout
+
+
+def service_properties(host: Host, instance: Instance, unit: str, names: Sequence[str]) -> Dict[str, str]:
+    """Properties of a unit as systemd shows them."""
+    argv = [*instance.systemctl, "show", unit, "--property=" + ",".join(names)]
+    text = _checked(host, argv, f"ask systemd about {unit}", "is systemd running on this host?")
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def read_process(host: Host, pid: int) -> Optional[Process]:
+    """Identity and command line of a process, None when it is gone."""
+    if pid <= 0:
+        return None
+    stat = host.read_file(f"/proc/{pid}/stat")
+    cmdline = host.read_file(f"/proc/{pid}/cmdline")
+    boot_id = host.read_file("/proc/sys/kernel/random/boot_id")
+    uptime = host.read_file("/proc/uptime")
+    if not stat or not cmdline or not boot_id or not uptime:
+        return None
+    # The command name in parentheses may hold blanks.
+    ticks = int(stat.decode("utf-8", "replace").rpartition(")")[2].split()[19])
+    age = float(uptime.split()[0]) - ticks / CLOCK_TICKS_PER_SECOND
+    argv = tuple(part.decode("utf-8", "surrogateescape") for part in cmdline.rstrip(b"\0").split(b"\0"))
+    return Process(pid, ticks, boot_id.decode("ascii").strip(), host.now() - age, argv)
+
+
+def api_json(host: Host, instance: Instance, path: str) -> Any:
+    """GET a JSON document from the engine's API.
+
+    Raises EngineError for any other answer than 200, HostError when nothing answers.
+    """
+    answer = host.api(instance.api_socket, "GET", path)
+    if answer.status != 200:
+        text = answer.body.decode("utf-8", "replace").strip()
+        raise EngineError(
+            f"ask the engine for {path}: status {answer.status}, {text} ({instance.api_socket}); "
+            f"look at the journal of {instance.service}"
+        )
+    return json.loads(answer.body.decode("utf-8", "replace"))
+
+
+def running_containers(host: Host, instance: Instance) -> List[Dict[str, Any]]:
+    """Running containers in the order of their start, with what was frozen into them when they were created."""
+    found = []
+    for summary in api_json(host, instance, "/containers/json"):
+        try:
+            details = api_json(host, instance, f"/containers/{quote(summary['Id'])}/json")
+        except EngineError:
+            continue  # it ended between the two questions
+        found.append(
+            {
+                "id": details["Id"],
+                "name": details["Name"].lstrip("/"),
+                "pid": int(details["State"]["Pid"]),
+                "started": details["State"]["StartedAt"],
+                "auto_remove": bool(details["HostConfig"].get("AutoRemove")),
+                "security_options": details["HostConfig"].get("SecurityOpt") or [],
+                "log_driver": (details["HostConfig"].get("LogConfig") or {}).get("Type", ""),
+                "log_options": (details["HostConfig"].get("LogConfig") or {}).get("Config") or {},
+            }
+        )
+    return sorted(found, key=lambda entry: str(entry["started"]))
+
+
+def observe(host: Host, instance: Instance) -> EngineState:
+    """Read an engine's unit, process, file, API and listeners.
+
+    Raises ConfigError when the unit cannot be read, HostError when the host has no such engine.
+    """
+    names = ["MainPID", "ActiveState", "SubState", "Result", "NeedDaemonReload", "FragmentPath", "NRestarts"]
+    properties = service_properties(host, instance, instance.service, [*names, "LoadState"])
+    if properties.get("LoadState") != "loaded":
+        raise HostError(
+            f"harden the engine {instance.name}: systemd has no unit {instance.service} "
+            f"(LoadState={properties.get('LoadState')}); install the engine first, or name its unit in engine_service"
+        )
+    socket_properties: Dict[str, str] = {}
+    if instance.socket_unit:
+        socket_names = ["ActiveState", "LoadState", "Listen", "NeedDaemonReload"]
+        socket_properties = service_properties(host, instance, instance.socket_unit, socket_names)
+    text = _checked(
+        host,
+        [*instance.systemctl, "cat", "--no-pager", instance.service],
+        f"read the unit {instance.service}",
+        "does the unit exist?",
+    )
+    unit = parse_unit(text, instance.service)
+    command = build_command(unit, {entry.path: _read_text(host, entry.path) for entry in unit.environment_files})
+    version_text = _read_version(host, command.argv[0])
+    version = parse_version(version_text)
+    flags = parse_flags(command.argv[1:], version)
+    if flags.config_file:
+        instance = instance._replace(config_path=flags.config_file)
+    process = read_process(host, int(properties.get("MainPID") or 0))
+    info: Dict[str, Any] = {}
+    containers: List[Dict[str, Any]] = []
+    if process is not None and properties.get("ActiveState") in ("active", "reloading"):
+        try:
+            info = api_json(host, instance, "/info")
+            containers = running_containers(host, instance)
+        except HostError:
+            info = {}
+    return EngineState(
+        instance=instance,
+        version=version,
+        version_text=version_text,
+        command=command,
+        flags=flags,
+        unit_paths=unit.paths,
+        properties=properties,
+        socket_properties=socket_properties,
+        process=process,
+        raw=host.read_file(instance.config_path),
+        raw_stat=host.stat(instance.config_path),
+        info=info,
+        containers=tuple(containers),
+        listeners=tuple(find_listeners(host, process.pid)) if process else (),
+    )
+
+
+def _read_text(host: Host, path: str) -> Optional[str]:
+    raw = host.read_file(path)
+    return None if raw is None else raw.decode("utf-8", "replace")
+
+
+def _read_version(host: Host, program: str) -> str:
+    # Rootless units start a script; the engine itself is then found on the path.
+    binary = program if program.endswith("/dockerd") else host.which("dockerd") or "dockerd"
+    text = _checked(host, [binary, "--version"], "ask dockerd for its version", "is the engine installed completely?")
+    words = text.split()
+    if len(words) < 3:
+        raise HostError(f"ask dockerd for its version: answer {text!r} ({binary}); is that program dockerd?")
+    return words[2].rstrip(",")
+
+
+def parse_config(state: EngineState) -> Document:
+    """The engine's daemon.json as a document; ConfigError with line and column when the engine could not read it."""
+    return parse_document(state.raw, state.version, state.instance.config_path)
+
+
+def read_host_facts(host: Host, state: EngineState, data: Mapping[str, Any]) -> HostFacts:
+    """Facts about the host that decide whether a configuration can work.
+
+    Args:
+        host: access to the host.
+        state: from observe().
+        data: the configuration in question.
+    """
+    wanted_paths = paths_to_inspect(data, state.flags)
+    plugins = {name.rpartition(".")[0] or name for folder in PLUGIN_DIRECTORIES for name in host.list_directory(folder)}
+    managed = (state.info.get("Plugins") or {}).get("Authorization") or []
+    own = tuple((entry.address, entry.port) for entry in state.listeners if entry.kind == "tcp")
+    listening = find_listeners(host, None)
+    return HostFacts(
+        swarm_active=(state.info.get("Swarm") or {}).get("LocalNodeState", "inactive") not in ("inactive", ""),
+        cgroup_version=2 if host.stat("/sys/fs/cgroup/cgroup.controllers") else 1,
+        cgroup_driver=str(state.info.get("CgroupDriver") or ""),
+        selinux_enabled=host.stat("/sys/fs/selinux/enforce") is not None,
+        bridge_netfilter=_bridge_netfilter(host),
+        rootless=state.instance.rootless,
+        authorization_plugins=tuple(sorted(plugins | {str(name).partition(":")[0] for name in managed})),
+        existing_files={path: host.read_file(path) for path in wanted_paths if _is_readable_file(host, path)},
+        ports_in_use=tuple(
+            PortUse(entry.address, entry.port, "another process")
+            for entry in listening
+            if (entry.address, entry.port) not in own
+        ),
+        runtimes_found=tuple(sorted(state.info.get("Runtimes") or {})),
+    )
+
+
+def _is_readable_file(host: Host, path: str) -> bool:
+    found = host.stat(path)
+    return found is not None and found.kind == "file"
+
+
+def _bridge_netfilter(host: Host) -> bool:
+    if host.stat(BRIDGE_NETFILTER):
+        return True
+    modprobe = host.which("modprobe")
+    return bool(modprobe) and host.run([str(modprobe), "--dry-run", "--quiet", "br_netfilter"], timeout=10).rc == 0

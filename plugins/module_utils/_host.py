@@ -1,0 +1,270 @@
+# Copyright (c) 2026, bulwark.docker contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The only code that reads and writes files, runs programs and talks to the engine's socket (private)."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import http.client
+import os
+import pwd
+import shutil
+import signal
+import socket
+import stat
+import tempfile
+import time
+from typing import Any, Dict, Iterator, List, Optional, Sequence
+
+from ansible_collections.bulwark.docker.plugins.module_utils._errors import HostError
+from ansible_collections.bulwark.docker.plugins.module_utils._host_api import (
+    ApiResponse,
+    CommandResult,
+    FileStat,
+    UserAccount,
+)
+
+__all__ = ["LocalHost"]
+
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+LOCK_POLL_SECONDS = 0.2
+REMEDIES = {
+    errno.ENOSPC: "free space on that file system and run again",
+    errno.EDQUOT: "free space within the quota and run again",
+    errno.EROFS: "make that file system writable and run again",
+    errno.EACCES: "run as root (become: true)",
+    errno.EPERM: "run as root (become: true), and look for an immutable flag with lsattr",
+}
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix stream socket."""
+
+    def __init__(self, socket_path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._socket_path = socket_path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._socket_path)
+
+
+def _explain(asked: str, path: str, exc: OSError) -> HostError:
+    remedy = REMEDIES.get(exc.errno or 0, "look at that path on the host")
+    return HostError(f"{asked}: {exc.strerror or exc} ({path}); {remedy}")
+
+
+class LocalHost:
+    """The machine this process runs on.
+
+    Args:
+        runner: has a method C(run_command) as AnsibleModule has it; programs are run through it.
+    """
+
+    def __init__(self, runner: Any) -> None:
+        self._runner = runner
+
+    def read_file(self, path: str) -> Optional[bytes]:
+        try:
+            with open(path, "rb") as handle:
+                return handle.read()
+        except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
+            return None
+        except OSError as exc:
+            raise _explain("read a file", path, exc) from exc
+
+    def stat(self, path: str) -> Optional[FileStat]:
+        try:
+            found = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
+            return None
+        except OSError as exc:
+            raise _explain("look at a path", path, exc) from exc
+        kind = "other"
+        for test, name in ((stat.S_ISREG, "file"), (stat.S_ISDIR, "directory"), (stat.S_ISSOCK, "socket")):
+            if test(found.st_mode):
+                kind = name
+        return FileStat(
+            kind,
+            stat.S_IMODE(found.st_mode),
+            found.st_uid,
+            found.st_gid,
+            found.st_size,
+            found.st_mtime_ns,
+            found.st_ctime_ns,
+        )
+
+    def write_file(self, path: str, data: bytes, mode: int, uid: int, gid: int) -> None:
+        target = os.path.realpath(path)
+        directory = os.path.dirname(target)
+        temporary = ""
+        try:
+            handle, temporary = tempfile.mkstemp(prefix=".bulwark-", dir=directory)
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fchown(stream.fileno(), uid, gid)
+                os.fchmod(stream.fileno(), mode)
+                os.fsync(stream.fileno())
+            os.replace(temporary, target)
+            temporary = ""
+            self._sync_directory(directory)
+        except OSError as exc:
+            raise _explain("write a file", path, exc) from exc
+        finally:
+            if temporary:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+
+    def remove_file(self, path: str) -> None:
+        try:
+            os.unlink(path)
+            self._sync_directory(os.path.dirname(path))
+        except FileNotFoundError:
+            return
+        except OSError as exc:
+            raise _explain("remove a file", path, exc) from exc
+
+    @staticmethod
+    def _sync_directory(directory: str) -> None:
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def make_directory(self, path: str, mode: int) -> None:
+        try:
+            os.makedirs(path, mode=mode, exist_ok=True)
+        except OSError as exc:
+            raise _explain("create a directory", path, exc) from exc
+
+    def remove_directory(self, path: str) -> None:
+        try:
+            os.rmdir(path)
+        except OSError as exc:
+            if exc.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+                raise _explain("remove a directory", path, exc) from exc
+
+    def list_directory(self, path: str) -> List[str]:
+        try:
+            return sorted(os.listdir(path))
+        except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
+            return []
+        except OSError as exc:
+            raise _explain("list a directory", path, exc) from exc
+
+    def real_path(self, path: str) -> str:
+        return os.path.realpath(path)
+
+    def read_link(self, path: str) -> Optional[str]:
+        try:
+            return os.readlink(path)
+        except OSError:
+            return None
+
+    def which(self, name: str) -> Optional[str]:
+        return shutil.which(name, path=SYSTEM_PATH)
+
+    def user(self, name: str) -> Optional[UserAccount]:
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError:
+            return None
+        return UserAccount(found.pw_name, found.pw_uid, found.pw_gid, found.pw_dir)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        data: Optional[str] = None,
+        timeout: Optional[float] = None,
+        environ: Optional[Dict[str, str]] = None,
+    ) -> CommandResult:
+        command = list(argv)
+        if timeout is not None:
+            # run_command has no time limit of its own.
+            command = ["timeout", "--kill-after=5", str(timeout), *command]
+        variables = {"LC_ALL": "C.UTF-8", "PATH": SYSTEM_PATH}
+        variables.update(environ or {})
+        rc, out, err = self._runner.run_command(
+            command, data=data, binary_data=True, environ_update=variables, handle_exceptions=False
+        )
+        return CommandResult(int(rc), str(out), str(err))
+
+    def api(
+        self, socket_path: str, method: str, path: str, body: Optional[bytes] = None, timeout: float = 10.0
+    ) -> ApiResponse:
+        connection = _UnixConnection(socket_path, timeout)
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        try:
+            connection.request(method, path, body=body, headers=headers)
+            answer = connection.getresponse()
+            return ApiResponse(answer.status, answer.read())
+        except (OSError, http.client.HTTPException) as exc:
+            raise HostError(
+                f"ask the engine's API for {method} {path}: {str(exc) or type(exc).__name__} ({socket_path}); "
+                "look at the engine's journal with: journalctl -u docker.service -n 50"
+            ) from exc
+        finally:
+            connection.close()
+
+    def tcp_request(self, address: str, port: int, data: bytes, timeout: float = 3.0) -> bytes:
+        try:
+            with socket.create_connection((address, port), timeout=timeout) as connection:
+                connection.sendall(data)
+                return connection.recv(65536)
+        except OSError as exc:
+            raise HostError(
+                f"ask the TCP listener {address} port {port}: {str(exc) or type(exc).__name__}; is the engine running?"
+            ) from exc
+
+    def send_signal(self, pid: int, name: str) -> bool:
+        try:
+            os.kill(pid, getattr(signal, "SIG" + name))
+        except ProcessLookupError:
+            return False
+        except OSError as exc:
+            raise _explain(f"send {name} to process {pid}", f"/proc/{pid}", exc) from exc
+        return True
+
+    def now(self) -> float:
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    @contextlib.contextmanager
+    def lock(self, path: str, timeout: float) -> Iterator[None]:
+        handle = self._open_lock(path)
+        try:
+            self._wait_for_lock(handle, path, timeout)
+            yield
+        finally:
+            os.close(handle)
+
+    @staticmethod
+    def _open_lock(path: str) -> int:
+        try:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise _explain("open the lock file", path, exc) from exc
+
+    @staticmethod
+    def _wait_for_lock(handle: int, path: str, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise HostError(
+                        f"change the engine: another run has been working on this host for more than {timeout:g} s "
+                        f"({path}); wait for it to end and run again"
+                    ) from None
+                time.sleep(LOCK_POLL_SECONDS)

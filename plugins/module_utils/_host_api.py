@@ -1,0 +1,115 @@
+# Copyright (c) 2026, bulwark.docker contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the collection needs of a host, as a Protocol (private; may change at any time).
+
+`_host.LocalHost` is the real one; tests use an in-memory host with the same methods.
+"""
+
+from __future__ import annotations
+
+from typing import ContextManager, Dict, List, NamedTuple, Optional, Protocol, Sequence
+
+__all__ = ["ApiResponse", "CommandResult", "FileStat", "Host", "UserAccount"]
+
+
+class FileStat(NamedTuple):
+    """Facts about one path (symbolic links are followed); times in nanoseconds since the epoch."""
+
+    kind: str  # "file", "directory", "socket", "other"
+    mode: int  # permission bits only
+    uid: int
+    gid: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+class CommandResult(NamedTuple):
+    """Outcome of a program: exit status and decoded output."""
+
+    rc: int
+    stdout: str
+    stderr: str
+
+
+class ApiResponse(NamedTuple):
+    """Answer of the engine's HTTP API."""
+
+    status: int
+    body: bytes
+
+
+class UserAccount(NamedTuple):
+    """A user as the host's name service knows it."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+
+
+class Host(Protocol):
+    """The host a module works on. Every method raises HostError with the path or program in its text."""
+
+    def read_file(self, path: str) -> Optional[bytes]:
+        """Content of a file, None when it does not exist."""
+
+    def stat(self, path: str) -> Optional[FileStat]:
+        """Facts about a path, None when it does not exist."""
+
+    def write_file(self, path: str, data: bytes, mode: int, uid: int, gid: int) -> None:
+        """Replace a file atomically and durably; a failure leaves the old file as it was."""
+
+    def remove_file(self, path: str) -> None:
+        """Remove a file; a missing one is fine."""
+
+    def make_directory(self, path: str, mode: int) -> None:
+        """Create a directory and its parents where missing."""
+
+    def remove_directory(self, path: str) -> None:
+        """Remove an empty directory; a missing or filled one is left alone."""
+
+    def list_directory(self, path: str) -> List[str]:
+        """Sorted names in a directory, empty when it does not exist."""
+
+    def real_path(self, path: str) -> str:
+        """The path with symbolic links resolved."""
+
+    def read_link(self, path: str) -> Optional[str]:
+        """Target of a symbolic link, None when there is none."""
+
+    def which(self, name: str) -> Optional[str]:
+        """Absolute path of a program, None when it is not installed."""
+
+    def user(self, name: str) -> Optional[UserAccount]:
+        """The account of a user, None when there is none."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        data: Optional[str] = None,
+        timeout: Optional[float] = None,
+        environ: Optional[Dict[str, str]] = None,
+    ) -> CommandResult:
+        """Run a program to its end; a non-zero exit status is not an error here."""
+
+    def api(
+        self, socket_path: str, method: str, path: str, body: Optional[bytes] = None, timeout: float = 10.0
+    ) -> ApiResponse:
+        """One request to the engine's API over a Unix socket."""
+
+    def tcp_request(self, address: str, port: int, data: bytes, timeout: float = 3.0) -> bytes:
+        """Send bytes to a TCP port and return the first bytes of the answer, none when the connection was closed."""
+
+    def send_signal(self, pid: int, name: str) -> bool:
+        """Send a signal (HUP, TERM, KILL) to a process; False when the process is gone."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+    def lock(self, path: str, timeout: float) -> ContextManager[None]:
+        """Hold an exclusive lock on a file; HostError when another run keeps it longer than the timeout (seconds)."""

@@ -1,0 +1,82 @@
+# Copyright (c) 2026, bulwark.docker contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which engine of a host is meant: the system's or a user's rootless one (pure, private)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Tuple
+
+__all__ = ["Instance", "rootless_instance", "system_instance"]
+
+STATE_ROOT = "/var/lib/bulwark-docker"
+LOCK_ROOT = "/run/bulwark-docker"
+
+
+class Instance(NamedTuple):
+    """Addresses of one engine.
+
+    C(systemctl) and C(journalctl) are the argument lists that reach its service manager and its journal.
+    """
+
+    name: str
+    user: str
+    config_path: str
+    service: str
+    socket_unit: str
+    api_socket: str
+    systemctl: Tuple[str, ...]
+    journalctl: Tuple[str, ...]
+    state_path: str
+    lock_path: str
+    uid: int
+    gid: int
+
+    @property
+    def rootless(self) -> bool:
+        """Whether this is a user's engine."""
+        return bool(self.user)
+
+
+def system_instance(config_path: str = "", service: str = "docker.service", api_socket: str = "") -> Instance:
+    """The engine that systemd starts for the whole host."""
+    return Instance(
+        name="system",
+        user="",
+        config_path=config_path or "/etc/docker/daemon.json",
+        service=service,
+        socket_unit="docker.socket",
+        api_socket=api_socket or "/run/docker.sock",
+        systemctl=("systemctl",),
+        journalctl=("journalctl",),
+        state_path=STATE_ROOT + "/system/state.json",
+        lock_path=LOCK_ROOT + "/system.lock",
+        uid=0,
+        gid=0,
+    )
+
+
+def rootless_instance(
+    user: str,
+    uid: int,
+    gid: int,
+    home: str,
+    config_path: str = "",
+    service: str = "docker.service",
+    api_socket: str = "",
+) -> Instance:
+    """The engine that a user's own systemd starts; reached without a login session of that user."""
+    return Instance(
+        name="rootless-" + user,
+        user=user,
+        config_path=config_path or home + "/.config/docker/daemon.json",
+        service=service,
+        socket_unit="",
+        api_socket=api_socket or f"/run/user/{uid}/docker.sock",
+        systemctl=("systemctl", f"--machine={user}@.host", "--user"),
+        journalctl=("journalctl", f"_UID={uid}"),
+        state_path=f"{STATE_ROOT}/rootless-{user}/state.json",
+        lock_path=f"{LOCK_ROOT}/rootless-{user}.lock",
+        uid=uid,
+        gid=gid,
+    )

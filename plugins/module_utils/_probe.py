@@ -1,0 +1,481 @@
+# Copyright (c) 2026, bulwark.docker contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The probes of enforcement_probe: what they attempt, what proves them, and the verdict (pure, private).
+
+A probe is one attempt and the controls that show that the attempt could have worked. "Blocked" is only said when the
+attempt was refused and every control held, so a broken probe can never look like a protection.
+
+To add a probe: one entry in PROBES, and one function in _probe_program.ACTIONS unless an existing one serves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from ansible_collections.bulwark.docker.plugins.module_utils._errors import ConfigError
+
+__all__ = [
+    "CONTAINERS",
+    "HOST",
+    "PROBES",
+    "PUBLISHED_PORT",
+    "RELAXED",
+    "RUNNER",
+    "SIBLING",
+    "SUBJECT",
+    "WRITER",
+    "Action",
+    "Facts",
+    "Outcome",
+    "Plan",
+    "Probe",
+    "Result",
+    "complaint",
+    "count_verdicts",
+    "describe",
+    "judge",
+    "make_plan",
+    "require_some",
+    "resolve",
+    "select",
+]
+
+# Where an action runs.
+SUBJECT = "subject"  # a container as a user gets it: every default of the engine
+RELAXED = "relaxed"  # the same with the protections under test switched off by hand
+SIBLING = "sibling"  # a second container on the default bridge, offering echo services
+WRITER = "writer"  # a container whose output goes to the engine's default log driver
+HOST = "host"  # the same program as a process of the host
+RUNNER = "runner"  # looked up by the module itself
+
+CONTAINERS = (SIBLING, SUBJECT, RELAXED, WRITER)
+NOBODY = 65534
+ECHO_PORT = 7077
+PUBLISHED_PORT = 7078
+OWN_PORT = 7079
+WAIT_SECONDS = 2
+PR_GET_NO_NEW_PRIVS = 39
+
+
+class Action(NamedTuple):
+    """One thing to do: where, the name of the function there, its arguments, and the uid to become for it.
+
+    A text argument that starts with "@" stands for a value that is only known while the run goes on.
+    """
+
+    place: str
+    name: str
+    arguments: Mapping[str, Any]
+    uid: Optional[int] = None
+
+
+class Outcome(NamedTuple):
+    """What came of an action: gained or not with detail, or a failure text, or the reason why it does not apply."""
+
+    gained: bool = False
+    detail: str = ""
+    seconds: float = 0.0
+    failure: str = ""
+    inapplicable: str = ""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One probe.
+
+    C(variable) is the role variable that closes the hole ("" when there is none) and C(remedy) the sentence for
+    people; C(cis) are the ids of the CIS Docker Benchmark as (1.6 and 1.7, 1.8); C(requires) are names of REQUIREMENTS;
+    C(relax) are the security options that the relaxed container needs so that the controls there can hold,
+    C(host_cgroup_namespace) likewise; C(publish) asks the sibling to publish its second port on the loopback address.
+    """
+
+    id: str
+    title: str
+    role: str
+    severity: str
+    remedy: str
+    attempt: Action
+    controls: Tuple[Action, ...]
+    variable: str = ""
+    cis: Tuple[Tuple[str, ...], Tuple[str, ...]] = ((), ())
+    requires: Tuple[str, ...] = ()
+    relax: Tuple[str, ...] = ()
+    host_cgroup_namespace: bool = False
+    publish: bool = False
+
+    @property
+    def group(self) -> str:
+        """The part of the id before the dot."""
+        return self.id.split(".", 1)[0]
+
+    @property
+    def actions(self) -> Tuple[Action, ...]:
+        """The attempt, then the controls."""
+        return (self.attempt, *self.controls)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of host and engine before the first attempt."""
+
+    engine_version: str = ""
+    os_type: str = "linux"
+    rootless: bool = False
+    userns_remapped: bool = False
+    default_bridge: bool = True
+    logging_driver: str = "json-file"
+    python: str = ""
+    python_problem: str = ""
+    reader: str = ""
+
+
+class Result(NamedTuple):
+    """Verdict of one probe: blocked, not_blocked, not_applicable or error."""
+
+    probe: Probe
+    verdict: str
+    evidence: str
+    control: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run and what cannot apply (with reasons).
+
+    C(places) has the actions of each place with their ids, C(identities) the ids of each probe's actions.
+    """
+
+    probes: Tuple[Probe, ...]
+    inapplicable: Tuple[Result, ...]
+    places: Mapping[str, Tuple[Tuple[str, Action], ...]]
+    identities: Mapping[str, Tuple[str, ...]]
+
+    @property
+    def publish(self) -> bool:
+        """Whether the sibling publishes a port."""
+        return any(probe.publish for probe in self.probes)
+
+    @property
+    def relax(self) -> Tuple[str, ...]:
+        """Security options of the relaxed container."""
+        return tuple(dict.fromkeys(option for probe in self.probes for option in probe.relax))
+
+    @property
+    def host_cgroup_namespace(self) -> bool:
+        """Whether the relaxed container shares the host's control group namespace."""
+        return any(probe.host_cgroup_namespace for probe in self.probes)
+
+
+def _needs_python(facts: Facts) -> str:
+    return facts.python_problem
+
+
+def _needs_reader(facts: Facts) -> str:
+    return "" if facts.reader else "the host has no program cat that could carry privileges in a container"
+
+
+def _needs_bridge(facts: Facts) -> str:
+    return "" if facts.default_bridge else "the engine has no default bridge network"
+
+
+def _needs_host_network(facts: Facts) -> str:
+    return "a rootless engine has its bridge in a network of its own, out of reach for the control" * facts.rootless
+
+
+def _needs_own_user_namespace(facts: Facts) -> str:
+    return "file capabilities of images have no effect with userns-remap" * facts.userns_remapped
+
+
+def _needs_log_files(facts: Facts) -> str:
+    if facts.logging_driver in ("json-file", "local"):
+        return ""
+    return f"the default log driver {facts.logging_driver!r} keeps no files of the engine"
+
+
+REQUIREMENTS: Dict[str, Callable[[Facts], str]] = {
+    "default_bridge": _needs_bridge,
+    "host_network": _needs_host_network,
+    "log_files": _needs_log_files,
+    "not_userns_remapped": _needs_own_user_namespace,
+    "python": _needs_python,
+    "reader": _needs_reader,
+}
+
+_TO_SIBLING = {"addresses": "@sibling_addresses", "port": ECHO_PORT, "token": "@token", "seconds": WAIT_SECONDS}
+_SERVE = Action(SIBLING, "serve", {"tcp_ports": [ECHO_PORT, PUBLISHED_PORT], "udp_ports": [ECHO_PORT]})
+_SUBJECT_SELF = Action(SUBJECT, "own_exchange", {"port": OWN_PORT, "token": "@token", "seconds": WAIT_SECONDS})
+_SETUID = {"program": "/probe/setuid/cat", "path": "/probe/root-only", "token": "@token"}
+_CAPABLE = {"program": "/probe/capable/cat", "path": "/probe/root-only", "token": "@token"}
+_NO_NEW_PRIVS = {"name": "prctl", "arguments": [PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0], "gained_on": [0]}
+
+PROBES: Tuple[Probe, ...] = (
+    Probe(
+        id="isolation.sibling_tcp",
+        title="A container connects to a TCP service of another container on the default bridge",
+        role="daemon_baseline",
+        severity="high",
+        variable="daemon_baseline_icc",
+        remedy="set daemon_baseline_icc to false",
+        cis=(("2.2",), ("2.2",)),
+        requires=("python", "default_bridge", "host_network"),
+        attempt=Action(SUBJECT, "tcp_exchange", _TO_SIBLING),
+        controls=(_SERVE, Action(HOST, "tcp_exchange", _TO_SIBLING), _SUBJECT_SELF),
+    ),
+    Probe(
+        id="isolation.sibling_udp",
+        title="A container exchanges datagrams with another container on the default bridge",
+        role="daemon_baseline",
+        severity="high",
+        variable="daemon_baseline_icc",
+        remedy="set daemon_baseline_icc to false",
+        cis=(("2.2",), ("2.2",)),
+        requires=("python", "default_bridge", "host_network"),
+        attempt=Action(SUBJECT, "udp_exchange", _TO_SIBLING),
+        controls=(_SERVE, Action(HOST, "udp_exchange", _TO_SIBLING), _SUBJECT_SELF),
+    ),
+    Probe(
+        id="isolation.cgroup_view",
+        title="A container sees where it sits in the control group tree of the host",
+        role="daemon_baseline",
+        severity="low",
+        variable="daemon_baseline_default_cgroupns_mode",
+        remedy="set daemon_baseline_default_cgroupns_mode to private",
+        requires=("python",),
+        host_cgroup_namespace=True,
+        attempt=Action(SUBJECT, "cgroup_view", {}),
+        controls=(Action(RELAXED, "cgroup_view", {}),),
+    ),
+    Probe(
+        id="privilege.setuid_gain",
+        title="An unprivileged user of a container becomes root through a set-uid program",
+        role="daemon_baseline",
+        severity="high",
+        variable="daemon_baseline_no_new_privileges",
+        remedy="set daemon_baseline_no_new_privileges to true and recreate the containers",
+        cis=(("2.14", "5.26"), ("2.15", "5.26")),
+        requires=("python", "reader"),
+        relax=("no-new-privileges=false",),
+        attempt=Action(SUBJECT, "read_root_only", _SETUID, NOBODY),
+        controls=(Action(RELAXED, "read_root_only", _SETUID, NOBODY),),
+    ),
+    Probe(
+        id="privilege.file_capability_gain",
+        title="An unprivileged user of a container gains a capability through a program file that carries one",
+        role="daemon_baseline",
+        severity="high",
+        variable="daemon_baseline_no_new_privileges",
+        remedy="set daemon_baseline_no_new_privileges to true and recreate the containers",
+        cis=(("2.14", "5.26"), ("2.15", "5.26")),
+        requires=("python", "reader", "not_userns_remapped"),
+        relax=("no-new-privileges=false",),
+        attempt=Action(SUBJECT, "read_root_only", _CAPABLE, NOBODY),
+        controls=(Action(RELAXED, "read_root_only", _CAPABLE, NOBODY),),
+    ),
+    Probe(
+        id="privilege.no_new_privs_flag",
+        title="A process of a container runs without the kernel's no_new_privs flag",
+        role="daemon_baseline",
+        severity="medium",
+        variable="daemon_baseline_no_new_privileges",
+        remedy="set daemon_baseline_no_new_privileges to true and recreate the containers",
+        cis=(("2.14", "5.26"), ("2.15", "5.26")),
+        requires=("python",),
+        relax=("no-new-privileges=false",),
+        attempt=Action(SUBJECT, "system_call", _NO_NEW_PRIVS),
+        controls=(Action(RELAXED, "system_call", _NO_NEW_PRIVS),),
+    ),
+    Probe(
+        id="api.tcp_plaintext",
+        title="A client without TLS and without a certificate is served by the engine over TCP",
+        role="daemon_tls",
+        severity="critical",
+        variable="daemon_tls_state",
+        remedy="give the listener TLS with client certificates (role daemon_tls) or remove it",
+        cis=(("2.7",), ("2.8",)),
+        attempt=Action(RUNNER, "tcp_plaintext", {}),
+        controls=(Action(RUNNER, "engine_found", {}),),
+    ),
+    Probe(
+        id="api.unix_socket_other_user",
+        title="A local user without any group is served by the engine over its Unix sockets",
+        role="engine",
+        severity="critical",
+        remedy="give the socket back to root:docker with mode 0660 (docker.socket: SocketMode, SocketGroup; key group)",
+        cis=(("3.15", "3.16"), ("3.15", "3.16")),
+        requires=("python",),
+        attempt=Action(HOST, "unix_version", {"paths": "@unix_paths"}, NOBODY),
+        controls=(Action(HOST, "unix_version", {"paths": "@unix_paths"}),),
+    ),
+    Probe(
+        id="limits.nofile",
+        title="One process of a container holds more files open than the ceiling allows",
+        role="daemon_baseline",
+        severity="low",
+        variable="daemon_baseline_default_ulimits",
+        remedy="set nofile in daemon_baseline_default_ulimits at or below the ceiling and recreate the containers",
+        cis=(("2.8",), ("2.9",)),
+        requires=("python",),
+        attempt=Action(SUBJECT, "open_files", {"count": "@nofile_excess"}),
+        controls=(Action(SUBJECT, "open_files", {"count": 16}),),
+    ),
+    Probe(
+        id="limits.log_rotation",
+        title="A container fills the host's disk by writing to its standard output",
+        role="daemon_baseline",
+        severity="medium",
+        variable="daemon_baseline_log_opts",
+        remedy="set max-size and max-file in daemon_baseline_log_opts and recreate the containers",
+        requires=("python", "log_files"),
+        attempt=Action(RUNNER, "log_growth", {}),
+        controls=(Action(WRITER, "flood", {"size": "@log_bytes"}),),
+    ),
+    Probe(
+        id="network.userland_proxy",
+        title="A published port leaves a root process of the engine in the path of foreign data",
+        role="daemon_baseline",
+        severity="low",
+        variable="daemon_baseline_userland_proxy",
+        remedy="set daemon_baseline_userland_proxy to false and recreate the containers",
+        cis=(("2.16",), ("2.17",)),
+        requires=("python", "default_bridge", "host_network"),
+        publish=True,
+        attempt=Action(RUNNER, "proxy_process", {}),
+        controls=(
+            _SERVE,
+            Action(
+                HOST,
+                "tcp_exchange",
+                {"addresses": ["127.0.0.1"], "port": "@published_port", "token": "@token", "seconds": WAIT_SECONDS},
+            ),
+        ),
+    ),
+)
+
+
+def select(wanted: Sequence[str], probes: Sequence[Probe] = PROBES) -> Tuple[Probe, ...]:
+    """Probes named by id, group (the id's first part) or role, or "all"; in the order of the registry.
+
+    ConfigError for a name that is none of these, and for an empty list.
+    """
+    known = {"all"}
+    for probe in probes:
+        known |= {probe.id, probe.group, probe.role}
+    for name in wanted:
+        if name not in known:
+            raise ConfigError(
+                f"probes: {name!r} is neither a probe nor a group nor a role that has probes; "
+                f"choose from {', '.join(sorted(known))}"
+            )
+    if not wanted:
+        raise ConfigError("probes: the list is empty, so nothing would be proved; name a probe, a group, a role or all")
+    names = set(wanted)
+    return tuple(probe for probe in probes if names & {"all", probe.id, probe.group, probe.role})
+
+
+def _reason(probe: Probe, facts: Facts) -> str:
+    if facts.os_type != "linux":
+        return f"the engine runs {facts.os_type!r} containers, the probes are for Linux"
+    reasons = (REQUIREMENTS[name](facts) for name in probe.requires)
+    return next((reason for reason in reasons if reason), "")
+
+
+def make_plan(probes: Sequence[Probe], facts: Facts) -> Plan:
+    """Decide which probes can run here and what each place has to do for them.
+
+    Within a place the actions keep the order of the registry; what several probes want alike is done once.
+    """
+    run: List[Probe] = []
+    inapplicable: List[Result] = []
+    places: Dict[str, List[Action]] = {}
+    identities: Dict[str, Tuple[str, ...]] = {}
+    for probe in probes:
+        reason = _reason(probe, facts)
+        if reason:
+            inapplicable.append(Result(probe, "not_applicable", reason, "", 0.0))
+            continue
+        run.append(probe)
+        for action in probe.actions:
+            todo = places.setdefault(action.place, [])
+            if action not in todo:
+                todo.append(action)
+        identities[probe.id] = tuple(_identity(action, places[action.place]) for action in probe.actions)
+    numbered = {place: tuple((_identity(action, todo), action) for action in todo) for place, todo in places.items()}
+    return Plan(tuple(run), tuple(inapplicable), numbered, identities)
+
+
+def _identity(action: Action, todo: Sequence[Action]) -> str:
+    return f"{action.place}/{todo.index(action)}"
+
+
+def resolve(arguments: Mapping[str, Any], known: Mapping[str, Any]) -> Dict[str, Any]:
+    """Put the values of this run in the place of "@name" arguments; KeyError for a name that is not known."""
+    return {
+        name: known[value[1:]] if isinstance(value, str) and value.startswith("@") else value
+        for name, value in arguments.items()
+    }
+
+
+def judge(probe: Probe, plan: Plan, outcomes: Mapping[str, Outcome]) -> Result:
+    """Verdict of one probe from the outcomes of its attempt and controls by id; a missing outcome is a failure."""
+    missing = Outcome(failure="nothing was reported")
+    found = [outcomes.get(identity, missing) for identity in plan.identities[probe.id]]
+    attempt, controls = found[0], found[1:]
+    seconds = round(sum(outcome.seconds for outcome in found), 3)
+    control = "; ".join(outcome.failure or outcome.detail for outcome in controls)
+    inapplicable = next((outcome.inapplicable for outcome in found if outcome.inapplicable), "")
+    if inapplicable:
+        return Result(probe, "not_applicable", inapplicable, "", seconds)
+    if attempt.failure:
+        return Result(probe, "error", attempt.failure, control, seconds)
+    if attempt.gained:
+        return Result(probe, "not_blocked", attempt.detail, control, seconds)
+    if any(outcome.failure or not outcome.gained for outcome in controls):
+        evidence = f"refused ({attempt.detail}), but the control shows that the attempt could not have worked anyway"
+        return Result(probe, "error", evidence, control, seconds)
+    return Result(probe, "blocked", attempt.detail, control, seconds)
+
+
+def describe(result: Result) -> Dict[str, Any]:
+    """Plain values of a result, as the module returns them."""
+    probe = result.probe
+    return {
+        "cis": {"1.6": list(probe.cis[0]), "1.7": list(probe.cis[0]), "1.8": list(probe.cis[1])},
+        "control": result.control,
+        "evidence": result.evidence,
+        "id": probe.id,
+        "remedy": probe.remedy,
+        "role": probe.role,
+        "seconds": result.seconds,
+        "severity": probe.severity,
+        "title": probe.title,
+        "variable": probe.variable,
+        "verdict": result.verdict,
+    }
+
+
+def require_some(run: Sequence[Probe], inapplicable: Sequence[Result]) -> None:
+    """ConfigError when nothing is left to run: a report about nothing must not look like a good one."""
+    if not run:
+        reasons = "; ".join(f"{result.probe.id}: {result.evidence}" for result in inapplicable)
+        raise ConfigError(f"probes: none of the chosen ones applies to this engine ({reasons}); choose others")
+
+
+def complaint(results: Sequence[Mapping[str, Any]], verdicts: Sequence[str]) -> str:
+    """Message about the described results that have one of the verdicts, "" when there are none."""
+    found = [result for result in results if result["verdict"] in verdicts]
+    if not found:
+        return ""
+    lines = "; ".join(f"{one['id']}: {one['verdict']} ({one['evidence']}), {one['remedy']}" for one in found)
+    return f"prove the protections: {len(found)} of {len(results)} probes failed; {lines}"
+
+
+def count_verdicts(results: Sequence[Result]) -> Dict[str, int]:
+    """How many probes got each verdict; C(run) leaves out those that do not apply."""
+    counts = {"blocked": 0, "not_blocked": 0, "not_applicable": 0, "error": 0}
+    for result in results:
+        counts[result.verdict] += 1
+    counts["run"] = len(results) - counts["not_applicable"]
+    return counts

@@ -1,0 +1,486 @@
+# Copyright (c) 2026, bulwark.docker contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running the probes against one engine and removing every trace afterwards (private).
+
+Everything goes through the Host Protocol and the engine's API; no docker client and no registry are needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from urllib.parse import quote, urlencode
+
+from ansible_collections.bulwark.docker.plugins.module_utils import _probe_program
+from ansible_collections.bulwark.docker.plugins.module_utils._errors import BulwarkError, EngineError, HostError
+from ansible_collections.bulwark.docker.plugins.module_utils._host_api import Host
+from ansible_collections.bulwark.docker.plugins.module_utils._instance import Instance
+from ansible_collections.bulwark.docker.plugins.module_utils._listeners import Listener, find_listeners
+from ansible_collections.bulwark.docker.plugins.module_utils._probe import (
+    CONTAINERS,
+    HOST,
+    PUBLISHED_PORT,
+    RELAXED,
+    RUNNER,
+    SIBLING,
+    SUBJECT,
+    WRITER,
+    Facts,
+    Outcome,
+    Plan,
+    Result,
+    count_verdicts,
+    describe,
+    judge,
+    make_plan,
+    require_some,
+    resolve,
+    select,
+)
+from ansible_collections.bulwark.docker.plugins.module_utils._probe_evidence import (
+    LogLimits,
+    Report,
+    api_message,
+    http_status,
+    import_problem,
+    judge_log_files,
+    log_limits,
+    parse_report,
+    proxy_port,
+    split_streams,
+)
+from ansible_collections.bulwark.docker.plugins.module_utils._probe_image import (
+    LABEL,
+    PROGRAM_PATH,
+    REPOSITORY,
+    SYSTEM_DIRECTORIES,
+    Layout,
+    container_payload,
+    image_archive,
+    make_layout,
+)
+
+__all__ = ["Request", "run_probes"]
+
+PYTHON_CANDIDATES = ("/usr/bin/python3", "/usr/libexec/platform-python", "/usr/local/bin/python3")
+PYTHON_CHECK = "import sys, ctypes, socket; sys.exit(0 if sys.version_info >= (3, 8) else 3)"
+PLAINTEXT_REQUEST = b"GET /version HTTP/1.0\r\nHost: localhost\r\n\r\n"
+START_SECONDS = 30
+LOCK_SECONDS = 120
+REPORT_EXTRA_LINES = 20
+POLL_SECONDS = 0.1
+REMOVAL_TRIES = 20
+
+
+class Request(NamedTuple):
+    """What the user asked for: C(timeout) seconds for one action, C(nofile_ceiling) files for one process."""
+
+    probes: Tuple[str, ...]
+    instance: Instance
+    timeout: int
+    nofile_ceiling: int
+
+
+class _Engine:
+    """The few calls of the engine's API that probing needs; EngineError carries the engine's own words."""
+
+    def __init__(self, host: Host, socket_path: str, timeout: float) -> None:
+        self._host = host
+        self._socket_path = socket_path
+        self._timeout = timeout
+
+    def call(self, method: str, path: str, body: Optional[bytes] = None, missing_ok: bool = False) -> Optional[bytes]:
+        """Body of a good answer; None for 404 when that is allowed."""
+        answer = self._host.api(self._socket_path, method, path, body, self._timeout + START_SECONDS)
+        if answer.status == 404 and missing_ok:
+            return None
+        if answer.status >= 400:
+            raise EngineError(
+                f"probe the engine: {method} {path.split('?')[0]} answered status {answer.status}: "
+                f"{api_message(answer.body)} ({self._socket_path}); look at the engine's journal"
+            )
+        return answer.body
+
+    def get(self, path: str, missing_ok: bool = False) -> Any:
+        """Decoded JSON of a GET request; None for 404 when that is allowed."""
+        body = self.call("GET", path, missing_ok=missing_ok)
+        return None if body is None else json.loads(body)
+
+    def labelled(self, kind: str) -> List[Dict[str, Any]]:
+        """Containers or images that this module made, also in earlier runs."""
+        query = urlencode({"all": "1", "filters": json.dumps({"label": [LABEL]})})
+        return list(self.get(f"/{kind}/json?{query}") or [])
+
+    def import_image(self, archive: bytes, run_id: str) -> str:
+        """Make an image of one layer; its reference."""
+        query = urlencode({"fromSrc": "-", "repo": REPOSITORY, "tag": run_id, "changes": f"LABEL {LABEL}={run_id}"})
+        body = self.call("POST", f"/images/create?{query}", archive)
+        problem = import_problem(body or b"")
+        if problem:
+            raise EngineError(f"import the probe image: {problem} ({self._socket_path}); look at the engine's journal")
+        return f"{REPOSITORY}:{run_id}"
+
+    def create(self, name: str, payload: Dict[str, Any]) -> str:
+        """Create a container; its id."""
+        body = self.call("POST", f"/containers/create?name={quote(name)}", json.dumps(payload).encode())
+        return str(json.loads(body or b"{}")["Id"])
+
+    def start(self, identity: str) -> None:
+        """Start a container."""
+        self.call("POST", f"/containers/{identity}/start")
+
+    def inspect(self, identity: str) -> Dict[str, Any]:
+        """Everything the engine knows of a container."""
+        return dict(self.get(f"/containers/{identity}/json"))
+
+    def output(self, identity: str, lines: int) -> Tuple[str, str]:
+        """Last lines of a container's standard output and error."""
+        body = self.call("GET", f"/containers/{identity}/logs?stdout=1&stderr=1&tail={lines}") or b""
+        out, err = split_streams(body)
+        return out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
+
+
+def _remove_traces(host: Host, engine: _Engine) -> None:
+    """Remove every container and image with our label, those of killed runs too, and see that they are gone."""
+    left: List[str] = []
+    for attempt in range(REMOVAL_TRIES):
+        containers, images = engine.labelled("containers"), engine.labelled("images")
+        left = [str(item["Id"]) for item in containers + images]
+        if not left:
+            return
+        if attempt:
+            host.sleep(POLL_SECONDS)
+        for item in containers:
+            _remove(engine, f"/containers/{item['Id']}?force=1&v=1")
+        for item in images:
+            _remove(engine, f"/images/{item['Id']}?force=1")
+    raise EngineError(
+        f"remove the probe's containers and images: {', '.join(left)} could not be removed; "
+        f"remove what has the label {LABEL} by hand"
+    )
+
+
+def _remove(engine: _Engine, path: str) -> None:
+    try:
+        engine.call("DELETE", path, missing_ok=True)
+    except EngineError:
+        # A removal under way answers 409; what stays is seen and reported by the caller's next look.
+        return
+
+
+def _find_python(host: Host) -> Tuple[str, str]:
+    """Real path of a Python of the host below /usr that can run the program, or the reason why there is none."""
+    for candidate in PYTHON_CANDIDATES:
+        path = host.real_path(candidate)
+        found = host.stat(path)
+        if not path.startswith("/usr/") or not found or found.kind != "file":
+            continue
+        if host.run([path, "-I", "-S", "-B", "-c", PYTHON_CHECK], timeout=START_SECONDS).rc == 0:
+            return path, ""
+    return "", f"the host has no Python 3.8 or newer with ctypes at {' or '.join(PYTHON_CANDIDATES)}"
+
+
+def _layout(host: Host) -> Layout:
+    links = {path: host.read_link(path) for path in SYSTEM_DIRECTORIES}
+    found = {path: host.stat(path) for path in SYSTEM_DIRECTORIES}
+    return make_layout(links, [path for path, facts in found.items() if facts and facts.kind == "directory"])
+
+
+def _collect_facts(host: Host, engine: _Engine) -> Facts:
+    info = engine.get("/info")
+    options = {str(option).split(",")[0] for option in info.get("SecurityOptions") or []}
+    bridge = engine.get("/networks/bridge", missing_ok=True) or {}
+    python, problem = _find_python(host)
+    reader = host.which("cat")
+    return Facts(
+        engine_version=str(info.get("ServerVersion", "")),
+        os_type=str(info.get("OSType", "linux")),
+        rootless="name=rootless" in options,
+        userns_remapped="name=userns" in options,
+        default_bridge=bridge.get("Driver") == "bridge",
+        logging_driver=str(info.get("LoggingDriver", "")),
+        python=python,
+        python_problem=problem,
+        reader=host.real_path(reader) if reader else "",
+    )
+
+
+def _find_engine(host: Host, socket_path: str) -> Tuple[Optional[int], List[Listener]]:
+    """The dockerd process that holds the API's socket, and everything it listens on."""
+    wanted = host.real_path(socket_path)
+    for pid in host.list_directory("/proc"):
+        if not pid.isdigit() or _proc(host, f"/proc/{pid}/comm").strip() != b"dockerd":
+            continue
+        listeners = find_listeners(host, int(pid))
+        if any(found.kind == "unix" and host.real_path(found.address) == wanted for found in listeners):
+            return int(pid), listeners
+    return None, []
+
+
+def _proc(host: Host, path: str) -> bytes:
+    """A file below /proc, empty when its process ended meanwhile."""
+    try:
+        return host.read_file(path) or b""
+    except HostError:
+        return b""
+
+
+class _Run:
+    """One run: the containers that it started and what has been found out so far."""
+
+    def __init__(self, host: Host, engine: _Engine, request: Request, plan: Plan, facts: Facts, run_id: str) -> None:
+        self.host = host
+        self.engine = engine
+        self.request = request
+        self.plan = plan
+        self.facts = facts
+        self.run_id = run_id
+        self.program = inspect.getsource(_probe_program)
+        self.layout = _layout(host)
+        self.image = ""
+        self.containers: Dict[str, str] = {}
+        self.outcomes: Dict[str, Outcome] = {}
+        self.known: Dict[str, Any] = {"token": f"bulwark-{run_id}", "nofile_excess": request.nofile_ceiling + 1}
+        self.limits = LogLimits(None, 1, 0)
+        self.engine_pid: Optional[int] = None
+        self.listeners: List[Listener] = []
+
+    def execute(self) -> Dict[str, Outcome]:
+        """Do every action of the plan; a place that fails spoils its own actions, not the whole run."""
+        self.engine_pid, self.listeners = _find_engine(self.host, self.request.instance.api_socket)
+        # The sockets of libnetwork take keys from runc and speak no HTTP.
+        sockets = [found.address for found in self.listeners if found.kind == "unix"]
+        paths = [path for path in sockets if "/libnetwork/" not in path]
+        self.known["unix_paths"] = paths or [self.request.instance.api_socket]
+        places = [place for place in CONTAINERS if place in self.plan.places]
+        if places:
+            self._make_image()
+        starts: Dict[str, Callable[[str], None]] = {SIBLING: self._start_sibling, WRITER: self._start_writer}
+        for place in places:
+            self._guard(place, starts.get(place, self._start))
+        if HOST in self.plan.places:
+            self._guard(HOST, self._run_on_host)
+        for place in self.containers:
+            self._guard(place, self._collect)
+        for identity, action in self.plan.places.get(RUNNER, ()):
+            self.outcomes.setdefault(identity, self._look(action.name))
+        return self.outcomes
+
+    def _guard(self, place: str, step: Callable[[str], None]) -> None:
+        try:
+            step(place)
+        except BulwarkError as exc:
+            for identity, _action in self.plan.places[place]:
+                self.outcomes.setdefault(identity, Outcome(failure=str(exc)))
+
+    def _make_image(self) -> None:
+        reader = self.host.read_file(self.facts.reader) if self.facts.reader else None
+        archive = image_archive(self.layout, self.program.encode(), reader or b"", self.known["token"])
+        self.image = self.engine.import_image(archive, self.run_id)
+
+    def _specification(self, place: str) -> str:
+        actions = []
+        for identity, action in self.plan.places[place]:
+            try:
+                arguments = resolve(action.arguments, self.known)
+            except KeyError as exc:
+                self.outcomes[identity] = Outcome(failure=f"{action.name}: {exc.args[0]} is not known in this run")
+                continue
+            actions.append({"id": identity, "name": action.name, "arguments": arguments, "uid": action.uid})
+        linger = self._patience(SUBJECT) + self._patience(HOST) if place == SIBLING else 0
+        return json.dumps({"actions": actions, "seconds": self.request.timeout, "linger": linger})
+
+    def _patience(self, place: str) -> float:
+        return START_SECONDS + self.request.timeout * len(self.plan.places.get(place, ()))
+
+    def _start(self, place: str) -> None:
+        self.containers[place] = self._create(place, self._specification(place))
+        self.engine.start(self.containers[place])
+
+    def _create(self, place: str, specification: str) -> str:
+        relaxed = place == RELAXED
+        payload = container_payload(
+            self.image,
+            self.run_id,
+            [self.facts.python, "-I", "-S", "-B", PROGRAM_PATH, specification],
+            self.layout,
+            network=place in (SIBLING, SUBJECT),
+            default_log=place == WRITER,
+            publish=place == SIBLING and self.plan.publish,
+            security_options=self.plan.relax if relaxed else (),
+            host_cgroup_namespace=relaxed and self.plan.host_cgroup_namespace,
+        )
+        return self.engine.create(f"{REPOSITORY}-{self.run_id}-{place}", payload)
+
+    def _start_sibling(self, place: str) -> None:
+        self._start(place)
+        self._collect(place)
+        network = self.engine.inspect(self.containers[place])["NetworkSettings"]
+        bridge = network["Networks"].get("bridge") or {}
+        addresses = [bridge.get("IPAddress"), bridge.get("GlobalIPv6Address")]
+        self.known["sibling_addresses"] = [address for address in addresses if address]
+        bindings = (network.get("Ports") or {}).get(f"{PUBLISHED_PORT}/tcp") or []
+        if bindings:
+            self.known["published_port"] = int(bindings[0]["HostPort"])
+
+    def _start_writer(self, place: str) -> None:
+        # Only a container that exists shows which log options the engine gives it; this one is never started.
+        scout = self.engine.create(f"{REPOSITORY}-{self.run_id}-scout", self._scout_payload())
+        config = self.engine.inspect(scout)["HostConfig"]["LogConfig"]
+        self.limits = log_limits(str(config["Type"]), config.get("Config") or {})
+        if self.limits.flood:
+            self.known["log_bytes"] = self.limits.flood
+            self._start(place)
+            return
+        reason = f"the log files of {self.limits.max_size} bytes are too large to be filled for a test"
+        for identity, _action in self.plan.places[place]:
+            self.outcomes[identity] = Outcome(inapplicable=reason)
+
+    def _scout_payload(self) -> Dict[str, Any]:
+        command = [self.facts.python]
+        return container_payload(self.image, self.run_id, command, self.layout, network=False, default_log=True)
+
+    def _collect(self, place: str) -> None:
+        """Wait for the end of a container's report and keep its outcomes."""
+        identity = self.containers[place]
+        lines = len(self.plan.places[place]) + REPORT_EXTRA_LINES
+        deadline = self.host.now() + self._patience(place)
+        while True:
+            running = self.engine.inspect(identity)["State"]["Running"]
+            out, err = self.engine.output(identity, lines)
+            report = parse_report(out)
+            if report.done:
+                self._keep(report)
+                return
+            if not running or self.host.now() > deadline:
+                self._keep(report)
+                what = "did not end in time" if running else "ended before its report"
+                raise EngineError(f"run the program in the {place} container: it {what}: {err.strip()[-400:]!r}")
+            self.host.sleep(POLL_SECONDS)
+
+    def _run_on_host(self, place: str) -> None:
+        argv = [self.facts.python, "-I", "-S", "-B", "-", self._specification(place)]
+        done = self.host.run(argv, data=self.program, timeout=self._patience(place))
+        report = parse_report(done.stdout)
+        self._keep(report)
+        if not report.done:
+            raise HostError(
+                f"run the program on the host: status {done.rc}, {done.stderr.strip()[-400:]!r} ({self.facts.python})"
+            )
+
+    def _keep(self, report: Report) -> None:
+        for identity, outcome in report.outcomes.items():
+            self.outcomes.setdefault(identity, outcome)
+
+    def _look(self, name: str) -> Outcome:
+        looks: Dict[str, Callable[[], Outcome]] = {
+            "engine_found": self._engine_found,
+            "log_growth": self._log_growth,
+            "proxy_process": self._proxy_process,
+            "tcp_plaintext": self._tcp_plaintext,
+        }
+        started = self.host.now()
+        try:
+            outcome = looks[name]()
+        except BulwarkError as exc:
+            outcome = Outcome(failure=str(exc))
+        return outcome._replace(seconds=round(self.host.now() - started, 3))
+
+    def _engine_found(self) -> Outcome:
+        if self.engine_pid is None:
+            return Outcome(detail=f"no process dockerd holds {self.request.instance.api_socket}")
+        held = ", ".join(found.address for found in self.listeners if found.kind == "unix")
+        return Outcome(gained=True, detail=f"process {self.engine_pid} (dockerd) was found listening on {held}")
+
+    def _tcp_plaintext(self) -> Outcome:
+        if self.engine_pid is None:
+            return Outcome(
+                failure=f"no process dockerd holds {self.request.instance.api_socket}, so its ports are not known"
+            )
+        own, other = (self.host.read_link(f"/proc/{pid}/ns/net") for pid in ("self", self.engine_pid))
+        if own != other:
+            return Outcome(inapplicable="the engine lives in a network namespace of its own")
+        gained = False
+        seen: List[str] = []
+        for found in self.listeners:
+            if found.kind == "tcp":
+                status = self._ask_plaintext(found)
+                gained = gained or status == 200
+                answer = "no HTTP answer" if status is None else f"HTTP status {status}"
+                seen.append(f"{found.address} port {found.port}: {answer}")
+        return Outcome(
+            gained=gained, detail="GET /version in plaintext: " + "; ".join(seen) if seen else "no TCP listener"
+        )
+
+    def _ask_plaintext(self, found: Listener) -> Optional[int]:
+        address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(found.address, found.address)
+        try:
+            return http_status(self.host.tcp_request(address, found.port, PLAINTEXT_REQUEST))
+        except HostError as exc:
+            # A TLS server may simply cut the line; anything else means that the question was never put.
+            if isinstance(exc.__cause__, ConnectionResetError):
+                return None
+            raise
+
+    def _log_growth(self) -> Outcome:
+        identity = self.containers.get(WRITER)
+        if identity is None:
+            return Outcome(failure="the container that writes a log was not started")
+        root = str(self.engine.get("/info")["DockerRootDir"])
+        base = f"{root}/containers/{identity}"
+        paths = [f"{base}/{name}" for name in self.host.list_directory(base) if name.startswith(f"{identity}-json.log")]
+        paths += [f"{base}/local-logs/{name}" for name in self.host.list_directory(f"{base}/local-logs")]
+        found = [self.host.stat(path) for path in paths]
+        return judge_log_files(self.limits, self.limits.flood, [facts.size for facts in found if facts])
+
+    def _proxy_process(self) -> Outcome:
+        port = self.known.get("published_port")
+        if port is None:
+            return Outcome(failure="no port of the sibling container was published")
+        for pid in self.host.list_directory("/proc"):
+            if pid.isdigit() and proxy_port(_proc(self.host, f"/proc/{pid}/cmdline")) == port:
+                return Outcome(gained=True, detail=f"process {pid} is a docker-proxy for 127.0.0.1 port {port}")
+        return Outcome(detail=f"no docker-proxy for 127.0.0.1 port {port}")
+
+
+def run_probes(host: Host, request: Request, run_id: str, check_mode: bool = False) -> Dict[str, Any]:
+    """Run the wanted probes against one engine.
+
+    C(run_id) names what the run makes (lower-case letters and digits, never used before). In check mode nothing is
+    started: C(results) then only has the probes that do not apply.
+
+    Returns C(results), C(counts), C(planned) and C(engine_version). Raises ConfigError for unknown probes and when none
+    applies here, EngineError when traces could not be removed, HostError when the engine does not answer.
+    """
+    probes = select(request.probes)
+    engine = _Engine(host, request.instance.api_socket, request.timeout)
+    facts = _collect_facts(host, engine)
+    plan = make_plan(probes, facts)
+    require_some(plan.probes, plan.inapplicable)
+    results: List[Result] = []
+    if not check_mode:
+        with host.lock(request.instance.lock_path, LOCK_SECONDS):
+            outcomes = _run_cleanly(_Run(host, engine, request, plan, facts, run_id))
+        results = [judge(probe, plan, outcomes) for probe in plan.probes]
+    results.extend(plan.inapplicable)
+    return {
+        "counts": count_verdicts(results),
+        "engine_version": facts.engine_version,
+        "planned": [probe.id for probe in plan.probes],
+        "results": [describe(result) for result in results],
+    }
+
+
+def _run_cleanly(run: _Run) -> Dict[str, Outcome]:
+    _remove_traces(run.host, run.engine)
+    try:
+        outcomes = run.execute()
+    except BaseException:
+        with contextlib.suppress(BulwarkError):
+            _remove_traces(run.host, run.engine)
+        raise
+    _remove_traces(run.host, run.engine)
+    return outcomes

@@ -1,0 +1,604 @@
+# Copyright (c) 2026, bulwark.docker contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changing an engine as one transaction: write, validate, commit with the least disruption, or roll back (private).
+
+Order of writes, so that a kill between any two of them is healed by the next run: the record (who owns what and what a
+rollback gives back) first, then daemon.json, then the engine's restart, then the record again.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from ansible_collections.bulwark.docker.plugins.module_utils._daemon_config import (
+    Difference,
+    Ledger,
+    Merge,
+    Original,
+    merge_owned,
+    remove_owned,
+)
+from ansible_collections.bulwark.docker.plugins.module_utils._daemon_json import Document, parse_document
+from ansible_collections.bulwark.docker.plugins.module_utils._decision import Decision, Situation, decide
+from ansible_collections.bulwark.docker.plugins.module_utils._effective import divergent_keys, effective_values
+from ansible_collections.bulwark.docker.plugins.module_utils._engine_check import (
+    check_combinations,
+    check_config,
+)
+from ansible_collections.bulwark.docker.plugins.module_utils._engine_control import (
+    EngineControl,
+    validate_with_dockerd,
+)
+from ansible_collections.bulwark.docker.plugins.module_utils._engine_keys import KEYS
+from ansible_collections.bulwark.docker.plugins.module_utils._engine_state import (
+    EngineState,
+    api_json,
+    observe,
+    parse_config,
+    read_host_facts,
+)
+from ansible_collections.bulwark.docker.plugins.module_utils._errors import (
+    BulwarkError,
+    ConfigError,
+    EngineError,
+    HostError,
+    RefusedError,
+)
+from ansible_collections.bulwark.docker.plugins.module_utils._host_api import Host
+from ansible_collections.bulwark.docker.plugins.module_utils._instance import Instance
+from ansible_collections.bulwark.docker.plugins.module_utils._listeners import answers_plaintext
+from ansible_collections.bulwark.docker.plugins.module_utils._state_store import (
+    Loaded,
+    Record,
+    Saved,
+    Transaction,
+    empty_record,
+    parse_record,
+    render_record,
+)
+from ansible_collections.bulwark.docker.plugins.module_utils._version import Version
+
+__all__ = [
+    "CommitRequest",
+    "Outcome",
+    "SettingsRequest",
+    "apply_settings",
+    "bridge_network",
+    "commit",
+    "load_record",
+    "loaded_data",
+    "mask_credentials",
+]
+
+DEFAULT_FILE_MODE = 0o644
+RECORD_MODE = 0o600
+REMEMBERED_ROLLBACKS = 20
+WAIT_SECONDS = 1.0
+URL_CREDENTIALS = re.compile(r"([a-z][a-z0-9+.-]*://)[^/@\s\"]+@", re.IGNORECASE)
+
+
+class SettingsRequest(NamedTuple):
+    """What one owner wants of daemon.json.
+
+    C(wanted) maps keys to values, None meaning "leave this key to the administrator"; C(lease) and C(patience) are
+    seconds: how long an interrupted run is respected, how long to wait for another one.
+    """
+
+    owner: str
+    present: bool
+    wanted: Mapping[str, Any]
+    override: bool
+    allow_container_stop: bool
+    allow_plaintext_api: bool
+    run_id: str
+    lease: float
+    patience: float
+    check_mode: bool
+
+
+class CommitRequest(NamedTuple):
+    """How to bring written settings into force; C(deadline) in seconds."""
+
+    allow_container_stop: bool
+    allow_plaintext_api: bool
+    run_id: str
+    lease: float
+    patience: float
+    deadline: float
+    check_mode: bool
+
+
+class Outcome(NamedTuple):
+    """Result of apply_settings() or commit(), ready to be shown."""
+
+    changed: bool
+    reasons: Tuple[str, ...]
+    warnings: Tuple[str, ...]
+    before: str
+    after: str
+    path: str
+    unsupported: Tuple[str, ...]
+    action: str
+    commit_required: bool
+    deferred: Tuple[str, ...]
+    run_id: str
+    version: str
+    engine_restarted: bool
+
+    def to_result(self) -> Dict[str, Any]:
+        """The outcome as a module's return values."""
+        result: Dict[str, Any] = {
+            "changed": self.changed,
+            "reasons": list(self.reasons),
+            "unsupported": list(self.unsupported),
+            "action": self.action,
+            "commit_required": self.commit_required,
+            "deferred": list(self.deferred),
+            "run_id": self.run_id,
+            "path": self.path,
+            "engine_version": self.version,
+            "engine_restarted": self.engine_restarted,
+        }
+        if self.before != self.after:
+            result["diff"] = {
+                "before": self.before,
+                "after": self.after,
+                "before_header": self.path,
+                "after_header": self.path,
+            }
+        return result
+
+
+class _Plan(NamedTuple):
+    state: EngineState
+    record: Record
+    document: Document
+    merge: Merge
+    unsupported: Tuple[str, ...]
+    decision: Decision
+    warnings: Tuple[str, ...]
+
+
+def load_record(host: Host, instance: Instance) -> Record:
+    """The memory of an engine; ConfigError when its file is damaged."""
+    return parse_record(host.read_file(instance.state_path), instance.state_path)
+
+
+def _store_record(host: Host, instance: Instance, record: Record) -> None:
+    if record.idle:
+        host.remove_file(instance.state_path)
+        directory = posixpath.dirname(instance.state_path)
+        host.remove_directory(directory)
+        host.remove_directory(posixpath.dirname(directory))
+        return
+    host.make_directory(posixpath.dirname(instance.state_path), 0o700)
+    host.write_file(instance.state_path, render_record(record), RECORD_MODE, 0, 0)
+
+
+def loaded_config(host: Host, state: EngineState, record: Record) -> Tuple[bool, Optional[bytes]]:
+    """What the running engine read from daemon.json: (known, bytes; None for no file)."""
+    if state.process is None:
+        return False, None
+    if record.loaded and record.loaded.identity == state.process.identity():
+        return True, record.loaded.raw
+    started_ns = state.process.started_at * 1e9
+    if state.raw_stat is not None:
+        return state.raw_stat.ctime_ns <= started_ns, state.raw
+    directory = host.stat(posixpath.dirname(state.instance.config_path))
+    return directory is None or directory.ctime_ns <= started_ns, None
+
+
+def loaded_data(host: Host, state: EngineState, record: Record) -> Optional[Dict[str, Any]]:
+    """The settings that the running engine read, None when that is not known."""
+    known, raw = loaded_config(host, state, record)
+    if not known:
+        return None
+    try:
+        return dict(parse_document(raw, state.version, state.instance.config_path).data)
+    except ConfigError:
+        return None
+
+
+def bridge_network(host: Host, state: EngineState) -> Optional[Dict[str, Any]]:
+    """The default bridge network as the engine describes it, None where there is none."""
+    try:
+        return dict(api_json(host, state.instance, "/networks/bridge"))
+    except EngineError:
+        return None
+
+
+def ineffective_keys(host: Host, state: EngineState, loaded: Optional[Mapping[str, Any]]) -> Tuple[str, ...]:
+    """Keys that the engine read but that its answers contradict."""
+    if not state.answering or loaded is None:
+        return ()
+    values = effective_values(state.info, bridge_network(host, state), state.version)
+    return tuple(key for key in divergent_keys(loaded, values) if KEYS[key].effect == "full_stop")
+
+
+def decide_for(
+    host: Host, state: EngineState, record: Record, wanted: Mapping[str, Any], allow_container_stop: bool
+) -> Decision:
+    """The decision for a configuration that is, or is about to be, on disk."""
+    loaded = loaded_data(host, state, record)
+    running = state.process.argv if state.process else ()
+    direct = bool(running) and posixpath.basename(running[0]) == "dockerd"
+    return decide(
+        Situation(
+            version=state.version,
+            running=state.answering,
+            loaded=loaded,
+            wanted=wanted,
+            loaded_argv=running[1:] if direct else (),
+            wanted_argv=state.command.argv[1:] if direct else (),
+            unit_changed=state.properties.get("NeedDaemonReload") == "yes",
+            socket_changed=state.socket_properties.get("NeedDaemonReload") == "yes",
+            live_restore=state.live_restore,
+            running_containers=len(state.containers),
+            ineffective=ineffective_keys(host, state, loaded),
+            allow_container_stop=allow_container_stop,
+        )
+    )
+
+
+def _supported(wanted: Mapping[str, Any], version: Version) -> Tuple[Dict[str, Any], Tuple[str, ...]]:
+    usable: Dict[str, Any] = {}
+    unsupported: List[str] = []
+    for name, value in wanted.items():
+        if value is None:
+            continue
+        key = KEYS.get(name)
+        if key is not None and version < key.since:
+            since = ".".join(str(part) for part in key.since)
+            unsupported.append(f"{name} needs engine {since} or newer, this is {version}: not set")
+        elif key is not None and key.until is not None and version >= key.until:
+            unsupported.append(f"{name} is gone from engine {version}: not set")
+        else:
+            usable[name] = value
+    return usable, tuple(unsupported)
+
+
+def _plan(host: Host, instance: Instance, request: SettingsRequest) -> _Plan:
+    state = observe(host, instance)
+    instance = state.instance
+    record = load_record(host, instance)
+    document = parse_config(state)
+    usable, unsupported = _supported(request.wanted, state.version)
+    ledger = _ledger_with_original(record.ledger, state)
+    if request.present:
+        merge = merge_owned(document, ledger, request.owner, usable, request.override)
+    else:
+        merge = remove_owned(document, ledger, request.owner)
+    changed = _bytes_of(merge.document) != state.raw
+    warnings = _refuse_bad_config(host, state, merge.document, bool(merge.differences) or changed)
+    _refuse_plaintext_api(host, state, request.allow_plaintext_api)
+    decision = decide_for(host, state, record, merge.document.data, request.allow_container_stop)
+    if changed or _must_commit(state, record, decision):
+        _refuse_stopping_containers(state, decision, request.allow_container_stop)
+    return _Plan(state, record, document, merge, unsupported, decision, tuple(warnings))
+
+
+def _bytes_of(document: Document) -> Optional[bytes]:
+    return document.raw if document.exists else None
+
+
+def _ledger_with_original(ledger: Ledger, state: EngineState) -> Ledger:
+    if any(ledger.entries.values()):
+        return ledger
+    saved = _saved(state)
+    return Ledger({}, None).with_original(
+        Original(state.raw is not None, state.raw or b"", saved.mode, saved.uid, saved.gid)
+    )
+
+
+def _saved(state: EngineState) -> Saved:
+    if state.raw_stat is None:
+        return Saved(None, DEFAULT_FILE_MODE, state.instance.uid, state.instance.gid)
+    return Saved(state.raw, state.raw_stat.mode, state.raw_stat.uid, state.raw_stat.gid)
+
+
+def _refuse_bad_config(host: Host, state: EngineState, document: Document, ask_dockerd: bool) -> List[str]:
+    facts = read_host_facts(host, state, document.data)
+    findings = check_config(document, state.flags, state.version)
+    findings += check_combinations(document.data, state.flags, state.version, facts)
+    fatal = [finding for finding in findings if finding.fatal]
+    if fatal:
+        raise ConfigError("\n".join(finding.message for finding in fatal))
+    if ask_dockerd:
+        validate_with_dockerd(host, state, _bytes_of(document) or b"{}")
+    return [finding.message for finding in findings if not finding.fatal]
+
+
+def _refuse_plaintext_api(host: Host, state: EngineState, allowed: bool) -> None:
+    for listener in state.listeners:
+        if listener.kind != "tcp" or allowed:
+            continue
+        try:
+            plaintext = answers_plaintext(host, listener)
+        except HostError:
+            plaintext = False  # it vanished, or it does not speak HTTP
+        if plaintext:
+            raise RefusedError(
+                f"harden the engine {state.instance.name}: it answers its API without any certificate on "
+                f"{listener.address} port {listener.port} (unit {state.instance.service}, its drop-ins and environment "
+                f"files, {state.instance.socket_unit or 'no socket unit'}, {state.instance.config_path}); remove that "
+                "listener or protect it with the role daemon_tls, and run again"
+            )
+
+
+def _refuse_stopping_containers(state: EngineState, decision: Decision, allowed: bool) -> None:
+    if not decision.stops_containers or allowed:
+        return
+    names = ", ".join(str(entry["name"]) for entry in state.containers[:10])
+    raise RefusedError(
+        f"change the engine {state.instance.name}: {len(state.containers)} running container(s) would be stopped "
+        f"({names}), because {'; '.join(decision.reasons)}; set live-restore to true "
+        "(daemon_baseline_live_restore), or allow it with engine_allow_container_stop: true in a maintenance window"
+    )
+
+
+def _must_commit(state: EngineState, record: Record, decision: Decision) -> bool:
+    if record.transaction is not None:
+        return True
+    owned = {key for entries in record.ledger.entries.values() for key in entries}
+    if decision.action == "nothing" or not owned:
+        return False
+    if decision.action == "start":
+        # An engine that somebody stopped on purpose is inactive, not failed.
+        return state.properties.get("ActiveState") != "inactive"
+    if not decision.changed_keys:
+        return True
+    return any(key in owned for key in decision.changed_keys)
+
+
+def _other_run(record: Record, run_id: str, lease: float, now: float) -> Optional[Transaction]:
+    opened = record.transaction
+    if opened is None or run_id in opened.ids or now - opened.touched >= lease:
+        return None
+    return opened
+
+
+def _wait_for_other_run(host: Host, instance: Instance, run_id: str, lease: float, patience: float) -> None:
+    """Refuse when another run stays between its write and its restart; call without the lock."""
+    deadline = host.now() + patience
+    while True:
+        opened = _other_run(load_record(host, instance), run_id, lease, host.now())
+        if opened is None:
+            return
+        if host.now() >= deadline:
+            raise RefusedError(
+                f"change the engine {instance.name}: another run wrote settings {host.now() - opened.touched:.0f} s ago "
+                f"and has not restarted the engine yet ({instance.state_path}); wait for it, or run again "
+                f"after {lease:.0f} s"
+            )
+        host.sleep(WAIT_SECONDS)
+
+
+def apply_settings(host: Host, instance: Instance, request: SettingsRequest) -> Outcome:
+    """Write one owner's settings into daemon.json, or take them out, after every check that can be made beforehand.
+
+    Raises a BulwarkError before anything is written when the result could not work or was not allowed.
+    """
+    if request.check_mode:
+        plan = _plan(host, instance, request)
+        return _settings_outcome(plan, request, request.run_id)
+    while True:
+        _wait_for_other_run(host, instance, request.run_id, request.lease, request.patience)
+        with host.lock(instance.lock_path, request.patience):
+            plan = _plan(host, instance, request)
+            if _other_run(plan.record, request.run_id, request.lease, host.now()):
+                continue
+            run_id = _write(host, plan, request)
+            return _settings_outcome(plan, request, run_id)
+
+
+def _write(host: Host, plan: _Plan, request: SettingsRequest) -> str:
+    state, record = plan.state, plan.record
+    changed = _bytes_of(plan.merge.document) != state.raw
+    if not changed and plan.merge.ledger == record.ledger:
+        return request.run_id
+    if not changed and not any(plan.merge.ledger.entries.values()) and not any(record.ledger.entries.values()):
+        return request.run_id
+    opened = record.transaction
+    run_id = request.run_id or f"{host.now():.6f}"
+    if opened is None and changed:
+        opened = Transaction([run_id], host.now(), _saved(state), record.ledger)
+    elif opened is not None:
+        ids = opened.ids if run_id in opened.ids else [*opened.ids, run_id]
+        opened = opened._replace(ids=ids, touched=host.now())
+    directory = posixpath.dirname(state.instance.config_path)
+    missing_directory = changed and plan.merge.document.exists and host.stat(directory) is None
+    known, raw = loaded_config(host, state, record)
+    intended = record._replace(
+        ledger=plan.merge.ledger,
+        transaction=opened,
+        loaded=Loaded(state.process.identity(), raw) if known and state.process else record.loaded,
+        created_directory=directory if missing_directory else record.created_directory,
+    )
+    _store_record(host, state.instance, intended)
+    try:
+        if changed:
+            _put_file(host, state.instance, _target(plan, state), intended.created_directory)
+    except BulwarkError:
+        _store_record(host, state.instance, record)
+        raise
+    return run_id
+
+
+def _target(plan: _Plan, state: EngineState) -> Saved:
+    saved = _saved(state)
+    original = plan.merge.ledger.original or plan.record.ledger.original
+    if state.raw is None and original is not None and original.existed:
+        saved = Saved(None, original.mode, original.uid, original.gid)
+    return saved._replace(raw=_bytes_of(plan.merge.document))
+
+
+def _put_file(host: Host, instance: Instance, saved: Saved, created_directory: str) -> None:
+    directory = posixpath.dirname(instance.config_path)
+    if saved.raw is not None:
+        host.make_directory(directory, 0o755)
+        host.write_file(instance.config_path, saved.raw, saved.mode, saved.uid, saved.gid)
+        return
+    host.remove_file(instance.config_path)
+    if created_directory == directory:
+        host.remove_directory(directory)
+
+
+def mask_credentials(text: str) -> str:
+    """Hide user names and passwords in URLs (proxy settings hold them)."""
+    return URL_CREDENTIALS.sub(r"\1****@", text)
+
+
+def _text(raw: Optional[bytes]) -> str:
+    return "" if raw is None else mask_credentials(raw.decode("utf-8", "replace"))
+
+
+def _settings_outcome(plan: _Plan, request: SettingsRequest, run_id: str) -> Outcome:
+    after = _bytes_of(plan.merge.document)
+    changed = after != plan.state.raw
+    reasons = tuple(_difference_text(entry) for entry in plan.merge.differences)
+    return Outcome(
+        changed=changed,
+        reasons=reasons,
+        warnings=plan.warnings + plan.unsupported,
+        before=_text(plan.state.raw),
+        after=_text(after),
+        path=plan.state.instance.config_path,
+        unsupported=plan.unsupported,
+        action=plan.decision.action,
+        commit_required=changed or _must_commit(plan.state, plan.record, plan.decision),
+        deferred=plan.decision.deferred,
+        run_id=run_id,
+        version=plan.state.version_text,
+        engine_restarted=False,
+    )
+
+
+def _difference_text(entry: Difference) -> str:
+    return f"{entry.key}: {entry.reason}"
+
+
+def commit(host: Host, instance: Instance, request: CommitRequest) -> Outcome:
+    """Bring what is on disk into force, prove that the engine is up, and record it; roll back when it is not.
+
+    Raises EngineError after a rollback (with the journal's words), RefusedError before doing anything that was not
+    allowed.
+    """
+    if request.check_mode:
+        state = observe(host, instance)
+        return _commit_now(host, state, load_record(host, state.instance), request)
+    while True:
+        _wait_for_other_run(host, instance, request.run_id, request.lease, request.patience)
+        with host.lock(instance.lock_path, request.patience):
+            state = observe(host, instance)
+            record = load_record(host, state.instance)
+            if _other_run(record, request.run_id, request.lease, host.now()):
+                continue
+            return _commit_now(host, state, record, request)
+
+
+def _commit_now(host: Host, state: EngineState, record: Record, request: CommitRequest) -> Outcome:
+    if request.run_id in record.rolled_back:
+        remaining = {name: why for name, why in record.rolled_back.items() if name != request.run_id}
+        if not request.check_mode:
+            _store_record(host, state.instance, record._replace(rolled_back=remaining))
+        raise EngineError(
+            "commit the settings of this run: another run had to take them back "
+            f"({record.rolled_back[request.run_id]}); mend the cause and run again"
+        )
+    document = parse_config(state)
+    decision = decide_for(host, state, record, document.data, request.allow_container_stop)
+    warnings = list(_deferred_warnings(state, decision))
+    if not _must_commit(state, record, decision):
+        return _commit_outcome(state, decision, warnings, changed=False)
+    if decision.action != "nothing":
+        _refuse_bad_config(host, state, document, True)
+        _refuse_plaintext_api(host, state, request.allow_plaintext_api)
+        _refuse_stopping_containers(state, decision, request.allow_container_stop)
+    if request.check_mode:
+        return _commit_outcome(state, decision, warnings, changed=decision.action != "nothing")
+    control = EngineControl(host, state, request.deadline)
+    try:
+        after = control.carry_out(decision)
+        _refuse_plaintext_api(host, after, request.allow_plaintext_api)
+    except BulwarkError as exc:
+        raise _roll_back(host, state, record, request, exc) from exc
+    warnings += _divergence_warnings(host, after, document, decision)
+    process = after.process
+    finished = record._replace(
+        transaction=None,
+        known_good=_saved(after),
+        loaded=Loaded(process.identity(), after.raw) if process else None,
+    )
+    _store_record(host, state.instance, finished)
+    return _commit_outcome(after, decision, warnings, changed=decision.action != "nothing")
+
+
+def _deferred_warnings(state: EngineState, decision: Decision) -> List[str]:
+    return [
+        f"{key} is written but without effect while containers run ({len(state.containers)} now): the engine sets it up "
+        "only when it starts without any; stop them, or set engine_allow_container_stop: true in a maintenance window"
+        for key in decision.deferred
+    ]
+
+
+def _divergence_warnings(host: Host, after: EngineState, document: Document, decision: Decision) -> List[str]:
+    values = effective_values(after.info, bridge_network(host, after), after.version)
+    return [
+        f"{key} is {document.data[key]!r} in {after.instance.config_path}, but the running engine shows "
+        f"{values[key][0]!r} ({values[key][1]}); look at its journal"
+        for key in divergent_keys(document.data, values)
+        if key not in decision.deferred
+    ]
+
+
+def _commit_outcome(state: EngineState, decision: Decision, warnings: Sequence[str], changed: bool) -> Outcome:
+    return Outcome(
+        changed=changed,
+        reasons=decision.reasons,
+        warnings=tuple(warnings),
+        before="",
+        after="",
+        path=state.instance.config_path,
+        unsupported=(),
+        action=decision.action,
+        commit_required=False,
+        deferred=decision.deferred,
+        run_id="",
+        version=state.version_text,
+        engine_restarted=changed and decision.action not in ("nothing", "reload"),
+    )
+
+
+def _roll_back(
+    host: Host, state: EngineState, record: Record, request: CommitRequest, cause: BulwarkError
+) -> BulwarkError:
+    """Give back the state before the transaction and start the engine with it; returns the error to raise."""
+    control = EngineControl(host, state, request.deadline)
+    said = control.journal_words()
+    candidates = [record.transaction.begin] if record.transaction else []
+    if record.known_good is not None and record.known_good not in candidates:
+        candidates.append(record.known_good)
+    result = "there was no earlier state to go back to"
+    for saved in candidates:
+        _put_file(host, state.instance, saved, record.created_directory)
+        try:
+            control.start_again()
+        except BulwarkError as exc:
+            result = f"the engine did not start with the earlier daemon.json either ({exc})"
+            continue
+        result = "daemon.json is as before and the engine runs with it"
+        break
+    message = f"{cause}\nThe engine's journal: {said}\nRolled back: {result}; mend the cause and run again"
+    opened = record.transaction
+    ids = opened.ids if opened else []
+    remembered = dict(list(record.rolled_back.items())[-REMEMBERED_ROLLBACKS:])
+    remembered.update({name: str(cause).splitlines()[0] for name in ids if name != request.run_id})
+    ledger = opened.ledger if opened else record.ledger
+    restored = empty_record()._replace(
+        ledger=ledger, known_good=record.known_good, rolled_back=remembered, created_directory=record.created_directory
+    )
+    _store_record(host, state.instance, restored)
+    return EngineError(message)
