@@ -1,0 +1,26 @@
+# Copyright (c) 2026, bulwark.docker contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the playbooks of this scenario kept for its tests."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def load(host: Any, name: str) -> Any:
+    """Findings of one host, written by tasks_findings.yml."""
+    folder = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+    alias = host.backend.get_pytest_id().rpartition("/")[2]
+    return json.loads((folder / f"{alias}-{name}.json").read_text(encoding="utf-8"))
+
+
+def attack(host: Any) -> dict[str, dict[str, Any]]:
+    """Attack the host now; results by probe."""
+    answer = host.ansible("bulwark.docker.enforcement_probe", check=False)
+    results = {result["id"]: result for result in answer["results"]}
+    assert len(results) == answer["counts"]["run"] + answer["counts"]["not_applicable"] > 0
+    return results
