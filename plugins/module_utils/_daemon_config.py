@@ -137,13 +137,13 @@ def _check_keys(owner: str, wanted: Mapping[str, Any]) -> None:
         key = KEYS.get(name)
         if name in FLAGS_ONLY:
             raise ConflictError(
-                f"Set {name!r} for {owner!r}: listeners and TLS belong on the command line of the unit, because a key that "
-                "gets lost from daemon.json would leave the port without TLS; use the role daemon_tls"
+                f"Set {name!r} for {owner!r}: listeners and TLS belong on the command line of the unit, because a key "
+                "that gets lost from daemon.json would leave the port without TLS; use the role daemon_tls"
             )
         if key is None or key.owner is None:
             raise ConflictError(
-                f"Set {name!r} for {owner!r}: the key belongs to the administrator; write it into daemon.json yourself, "
-                "the roles keep it"
+                f"Set {name!r} for {owner!r}: the key belongs to the administrator; write it into daemon.json "
+                "yourself, the roles keep it"
             )
         if key.owner != owner:
             raise ConflictError(
@@ -173,7 +173,8 @@ def merge_owned(
 
     Foreign keys are not touched. A key the administrator has set to the same value is noted and left; a different value
     raises ConflictError with line, both values and the variable, unless `override` is set: then it is replaced
-    and comes back on removal. Own values that drifted are set again. Raises ConfigError when a wanted key is there twice.
+    and comes back on removal. Own values that drifted are set again. Raises ConfigError for a wanted key that is
+    there twice.
     """
     _check_keys(owner, wanted)
     mine = dict(ledger.entries.get(owner, {}))

@@ -36,7 +36,10 @@ MAX_DEPTH = 10000
 MODERN_READER = (23,)
 SPACES = " \t\r\n"
 # What Go's bytes.TrimSpace removes at both ends of the file.
-OUTER_SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+OUTER_SPACES = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -106,10 +109,7 @@ class Document:
 
     def member(self, key: str) -> Optional[Member]:
         """The last member of that name, None when there is none."""
-        for member in reversed(self.members):
-            if member.key == key:
-                return member
-        return None
+        return next((member for member in reversed(self.members) if member.key == key), None)
 
     def position(self, offset: int) -> Tuple[int, int]:
         """Line and column, counted from 1, of a character position in `text`."""
@@ -300,12 +300,8 @@ def _decode(raw: bytes, version: Version, path: str) -> Tuple[str, bytes, str]:
                 "cannot read; save it as UTF-8 without one"
             )
         return raw.decode("utf-8", "surrogateescape"), b"", "utf-8"
-    for mark, codec in BYTE_ORDER_MARKS:
-        if raw.startswith(mark):
-            body = raw[len(mark) :]
-            break
-    else:
-        mark, codec, body = b"", "utf-8", raw
+    mark, codec = next(((mark, codec) for mark, codec in BYTE_ORDER_MARKS if raw.startswith(mark)), (b"", "utf-8"))
+    body = raw[len(mark) :]
     if codec != "utf-8":
         return body.decode(codec, "surrogatepass" if len(body) % 2 == 0 else "replace"), mark, codec
     try:
@@ -359,8 +355,6 @@ def parse_document(raw: Optional[bytes], version: Version, path: str) -> Documen
         rest = reader.skip(root.end)
         if rest < limit:
             reader.unexpected(rest, "the end of the file")
-    elif root.kind in ("null", "bool", "number") and text[root.end : root.end + 1] not in ("", *SPACES):
-        reader.unexpected(root.end, "the end of the value")
     if root.kind not in ("object", "null"):
         reader.fail(root.start, f"the file holds a JSON {root.kind} instead of an object", "wrap the settings in { }")
     members = tuple(_member(text, key, key_start, node) for key, key_start, node in root.members)
@@ -453,15 +447,14 @@ def _refuse_duplicates(document: Document, keys: Iterable[str]) -> None:
         if key in document.duplicates:
             places = " and ".join(f"line {line}, column {column}" for line, column in document.duplicates[key])
             raise ConfigError(
-                f"Change {key!r} in {document.path}: the key is there {len(document.duplicates[key])} times ({places}); "
-                "keep one of them"
+                f"Change {key!r} in {document.path}: the key is there more than once ({places}); keep one of them"
             )
 
 
 def _rewrite(document: Document, text: str) -> Document:
     if document.exists and _encode(document.text, document) != document.raw:
         raise ConfigError(
-            f"Change {document.path}: the file does not survive decoding and encoding unchanged (it is damaged UTF-16); "
+            f"Change {document.path}: the file does not survive decoding and encoding unchanged (damaged UTF-16); "
             "save it as UTF-8"
         )
     return parse_document(_encode(text, document), document.version, document.path)

@@ -63,7 +63,13 @@ ALWAYS_ACCEPTED: Mapping[str, Tuple[int, ...]] = {
     "allow-nondistributable-artifacts": (28, 1),
     "min-api-version": (29,),
 }
+# Accepted for the sake of old files, no longer decoded.
+UNREAD_SINCE: Mapping[str, Tuple[int, ...]] = {
+    "deprecated-key-path": (24,),
+    "allow-nondistributable-artifacts": (28, 1),
+}
 NETWORK_OPTS_SINCE = (24,)
+NEVER = (1000,)
 STOCK_RUNTIMES = ("runc", "io.containerd.runtime.v1.linux", "io.containerd.runc.v2")
 LOG_LEVELS = ("panic", "fatal", "error", "warn", "info", "debug", "trace")
 IPC_MODES = ("", "private", "shareable")
@@ -403,7 +409,7 @@ class _Check:
         fields = {
             _fold(key.name): (key.name, kind)
             for key in KEYS.values()
-            if _accepts(key, self.version)
+            if _accepts(key, self.version) and self.version < UNREAD_SINCE.get(key.name, NEVER)
             for kind in (_type_of(key.shape, self.version),)
             if kind is not None
         }

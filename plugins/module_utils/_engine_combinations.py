@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from ansible_collections.bulwark.docker.plugins.module_utils._engine_keys import KEYS
+from ansible_collections.bulwark.docker.plugins.module_utils._engine_keys import FLAT_MAPS, KEYS
 from ansible_collections.bulwark.docker.plugins.module_utils._finding import Finding
 from ansible_collections.bulwark.docker.plugins.module_utils._flags import Flags
 from ansible_collections.bulwark.docker.plugins.module_utils._go_values import (
@@ -37,7 +37,9 @@ REMOVED_STORAGE_DRIVERS: Mapping[str, Tuple[int, ...]] = {"aufs": (24,), "overla
 CGROUP_DRIVERS = ("", "cgroupfs", "systemd")
 DEFAULT_BOOLEANS = {"icc": True, "iptables": True, "userland-proxy": True, "ip-masq": True}
 ANY_ADDRESSES = ("", "0.0.0.0", "::")
-TLS_KEYS = ("tlscacert", "tlscert", "tlskey")
+DEFAULT_TLS_FILES = {"tlscacert": "ca.pem", "tlscert": "cert.pem", "tlskey": "key.pem"}
+TLS_KEYS = tuple(DEFAULT_TLS_FILES)
+DEFAULT_TLS_DIRECTORY = "/root/.docker"
 PEM_MARKS = {"tlscacert": b"CERTIFICATE-----", "tlscert": b"CERTIFICATE-----", "tlskey": b"PRIVATE KEY-----"}
 SECCOMP_WORDS = ("builtin", "unconfined")
 
@@ -54,7 +56,8 @@ class PortUse(NamedTuple):
 class HostFacts:
     """What the checks need to know of the host; None means not known, which is never an error.
 
-    existing_files maps each path of paths_to_inspect to the head of the file (4 KiB are enough), None when it is missing.
+    existing_files maps each path of paths_to_inspect to the head of the file (4 KiB do), None for a missing one;
+    limit_ceilings gives the highest hard limit the engine can set, by the limit's Name.
     """
 
     swarm_active: bool = False
@@ -67,6 +70,8 @@ class HostFacts:
     existing_files: Mapping[str, Optional[bytes]] = field(default_factory=dict)
     ports_in_use: Tuple[PortUse, ...] = ()
     runtimes_found: Optional[Tuple[str, ...]] = None
+    certificate_directory: str = DEFAULT_TLS_DIRECTORY
+    limit_ceilings: Mapping[str, int] = field(default_factory=dict)
 
 
 class _Listener(NamedTuple):
@@ -97,11 +102,19 @@ class _Settings:
         return list(self.flags.values.get(key, ()))
 
     def truth(self, key: str, default: bool = False) -> bool:
-        found = self.data.get(key)
+        found = self.data.get(key, self.inner_names().get(key))
         if isinstance(found, bool):
             return found
         given = self.flags.flag_bool(key)
         return DEFAULT_BOOLEANS.get(key, default) if given is None else given
+
+    def inner_names(self) -> Dict[str, Any]:
+        """Names inside objects that are no known maps: dockerd sets boolean flags from them, and tlsverify counts."""
+        names: Dict[str, Any] = {}
+        for outer, inner in self.data.items():
+            if isinstance(inner, dict) and outer not in FLAT_MAPS:
+                names.update(inner)
+        return names
 
     def table(self, key: str) -> Dict[str, Any]:
         found = self.data.get(key)
@@ -132,10 +145,18 @@ class _Settings:
         """Whether TLS is on, and whether client certificates are demanded."""
         verify = self.data.get("tlsverify")
         verify = verify if isinstance(verify, bool) else self.flags.flag_bool("tlsverify")
-        plain = self.data.get("tls")
-        plain = plain if isinstance(plain, bool) else self.flags.flag_bool("tls")
-        present = "tlsverify" in self.data or verify is not None
-        return present or bool(plain), bool(verify) or (verify is None and bool(plain))
+        plain = self.data.get("tls") is True or bool(self.flags.flag_bool("tls"))
+        enabled = plain or verify is not None or "tlsverify" in self.data or "tlsverify" in self.inner_names()
+        return enabled, enabled if verify is None else verify
+
+    def tls_path(self, key: str, directory: str) -> str:
+        """Path of a TLS file; flags count only when TLS is switched on by a flag, which also gives default paths."""
+        found = self.data.get(key)
+        if isinstance(found, str) and found:
+            return found
+        if not (self.flags.flag_bool("tls") or "tlsverify" in self.flags.values):
+            return ""
+        return self.text(key) or f"{directory}/{DEFAULT_TLS_FILES[key]}"
 
     def listeners(self) -> List[_Listener]:
         """The TCP listeners, as dockerd completes them."""
@@ -161,10 +182,16 @@ def tls_enabled(data: Mapping[str, Any], flags: Flags, version: Version) -> Tupl
     return _Settings(data, flags, version).tls()
 
 
-def paths_to_inspect(data: Mapping[str, Any], flags: Flags) -> Tuple[str, ...]:
-    """Paths whose head check_combinations wants in HostFacts.existing_files."""
+def paths_to_inspect(
+    data: Mapping[str, Any], flags: Flags, certificate_directory: str = DEFAULT_TLS_DIRECTORY
+) -> Tuple[str, ...]:
+    """Paths whose head check_combinations wants in HostFacts.existing_files.
+
+    certificate_directory is where dockerd looks for {ca,cert,key}.pem by default: DOCKER_CERT_PATH or DOCKER_CONFIG of
+    its environment, else .docker in the home of its user.
+    """
     settings = _Settings(data, flags, Version(99, 0, 0))
-    paths = [settings.text(key) for key in TLS_KEYS] if settings.tls()[0] else []
+    paths = [settings.tls_path(key, certificate_directory) for key in TLS_KEYS] if settings.tls()[0] else []
     paths.append(settings.text("seccomp-profile"))
     paths.append(settings.text("userland-proxy-path"))
     return tuple(dict.fromkeys(path for path in paths if path.startswith("/")))
@@ -236,14 +263,16 @@ class _Check:
             self.add("bridge_and_bip", "bridge", f"'bridge' and {both!r} exclude each other", "remove one of them")
         if not self.facts.bridge_netfilter and iptables and settings.text("bridge") != "none":
             self.bridge_netfilter(icc, settings.truth("userland-proxy"))
-        if settings.text("firewall-backend") == "nftables" and self.facts.swarm_active:
-            if not settings.table("features").get("swarm-nftables"):
-                self.add(
-                    "nftables_with_swarm",
-                    "firewall-backend",
-                    "the nftables backend does not work on a node of a swarm",
-                    "set 'firewall-backend' to iptables or leave the swarm",
-                )
+        nftables = settings.text("firewall-backend") == "nftables" and not settings.table("features").get(
+            "swarm-nftables"
+        )
+        if nftables and self.facts.swarm_active:
+            self.add(
+                "nftables_with_swarm",
+                "firewall-backend",
+                "the nftables backend does not work on a node of a swarm",
+                "set 'firewall-backend' to iptables or leave the swarm",
+            )
 
     def bridge_netfilter(self, icc: bool, userland_proxy: bool) -> None:
         blamed = "icc" if not icc else "userland-proxy"
@@ -301,8 +330,14 @@ class _Check:
                 soft, hard = inner.get("soft", 0), inner.get("hard", 0)
                 if hard != -1 and (soft == -1 or soft > hard):
                     problem = f"the limit {name!r} has Soft {soft} above Hard {hard}"
+                ceiling = self.facts.limit_ceilings.get(str(given))
+                if ceiling is not None and (hard == -1 or hard > ceiling):
+                    problem = (
+                        f"the limit {name!r} has Hard {hard}, but this engine cannot raise it above {ceiling}, "
+                        "so that no container starts"
+                    )
             if problem:
-                advice = self.change("default-ulimits", f'{{"{name}": {{"Name": "{name}", "Soft": N, "Hard": N}}}}')
+                advice = self.change("default-ulimits", f'{{"{name}": {{"soft": N, "hard": N}}}}')
                 self.add("default_ulimit", "default-ulimits", problem, advice)
         if self.settings.truth("selinux-enabled") and not self.facts.selinux_enabled:
             self.add(
@@ -357,8 +392,8 @@ class _Check:
             self.add(
                 "seccomp_empty",
                 "seccomp-profile",
-                f"the seccomp profile {profile} has neither defaultAction nor syscalls: it switches seccomp off or stops "
-                "containers from starting",
+                f"the seccomp profile {profile} has neither defaultAction nor syscalls: it switches seccomp off or "
+                "stops containers from starting",
                 "write a whole profile into it or remove 'seccomp-profile'",
             )
 
@@ -367,14 +402,14 @@ class _Check:
         if self.version >= (23,) and "runc" in runtimes:
             self.add("runtime_reserved", "runtimes", "the runtime name 'runc' is reserved", "give it another name")
         default = self.settings.text("default-runtime")
-        if self.version >= (23,) and default not in ("", "runc") and default not in runtimes:
-            if "." not in default.lstrip(".") or "/" in default:
-                self.add(
-                    "runtime_undefined",
-                    "default-runtime",
-                    f"the default runtime {default!r} is not defined in 'runtimes'",
-                    "define it or remove 'default-runtime'",
-                )
+        shim = "." in default.lstrip(".") and "/" not in default
+        if self.version >= (23,) and default not in ("", "runc", *runtimes) and not shim:
+            self.add(
+                "runtime_undefined",
+                "default-runtime",
+                f"the default runtime {default!r} is not defined in 'runtimes'",
+                "define it or remove 'default-runtime'",
+            )
         found = self.facts.runtimes_found
         path = runtimes.get(default, "")
         if found is not None and path and path not in found:
@@ -512,7 +547,8 @@ class _Check:
 
     def userland_proxy(self) -> None:
         path = self.settings.text("userland-proxy-path")
-        if self.version < (23,) or not path or not self.settings.truth("userland-proxy"):
+        emptied = not path and "userland-proxy-path" in self.settings.flags.values
+        if self.version < (23,) or not (path or emptied) or not self.settings.truth("userland-proxy"):
             return
         missing = path in self.facts.existing_files and self.facts.existing_files[path] is None
         if missing or not path.startswith("/"):
@@ -533,7 +569,7 @@ class _Check:
                 self.add(
                     "tcp_without_tls",
                     "hosts",
-                    f"the listener {listener.text!r} gives everybody who reaches it root on this host, because TLS is off",
+                    f"the listener {listener.text!r} makes everybody who reaches it root here, because TLS is off",
                     "remove it or use the role daemon_tls",
                 )
             elif not verified:
@@ -565,40 +601,36 @@ class _Check:
                 self.add(
                     "port_in_use",
                     key,
-                    f"{listener.text!r} needs port {used.port}, which {used.owner} uses on {used.address or 'every address'}",
+                    f"{listener.text!r} needs port {used.port}, which {used.owner} uses",
                     "choose another port or stop the other program",
                 )
 
     def tls_files(self, verified: bool) -> None:
-        settings = self.settings
-        by_flag = settings.flags.flag_bool("tls") or "tlsverify" in settings.flags.values
-        covered = self.version >= (23,)
-        if verified and not settings.text("tlscacert") and not by_flag:
-            self.add(
-                "tls_without_ca",
-                "tlscacert",
-                "client certificates are demanded without 'tlscacert', so that every certificate of a public CA opens the API",
-                "set 'tlscacert'",
-            )
+        settings, files = self.settings, self.facts.existing_files
         for key in TLS_KEYS:
-            path = settings.text(key)
-            if not path:
-                if key != "tlscacert" and not by_flag:
-                    problem = f"TLS is on without {key!r}"
-                    self.add("tls_file", key, problem, f"set {key!r}", covered_by_validate=covered)
-                continue
-            if (key == "tlscacert" and not verified) or path not in self.facts.existing_files:
-                continue
-            head = self.facts.existing_files[path]
-            if head is None:
-                problem = f"the TLS file {path} does not exist"
-            elif b"ENCRYPTED" in head and key == "tlskey":
-                problem = f"the private key {path} is encrypted, which dockerd cannot read"
-            elif PEM_MARKS[key] not in head:
-                problem = f"{path} is not the PEM file that {key!r} needs"
-            else:
-                continue
-            self.add("tls_file", key, problem, "create it with the role daemon_tls", covered_by_validate=covered)
+            path = settings.tls_path(key, self.facts.certificate_directory)
+            problem = ""
+            if not path and key != "tlscacert":
+                problem = f"TLS is on without {key!r}"
+            elif not path and verified:
+                self.add(
+                    "tls_without_ca",
+                    key,
+                    "client certificates are demanded without 'tlscacert': any one of a public CA opens the API",
+                    "set 'tlscacert'",
+                )
+            elif path in files and (verified or key != "tlscacert"):
+                problem = self.tls_problem(key, path, files[path])
+            if problem:
+                advice = "create it with the role daemon_tls"
+                self.add("tls_file", key, problem, advice, covered_by_validate=self.version >= (23,))
+
+    def tls_problem(self, key: str, path: str, head: Optional[bytes]) -> str:
+        if head is None:
+            return f"the TLS file {path} does not exist"
+        if key == "tlskey" and b"ENCRYPTED" in head:
+            return f"the private key {path} is encrypted, which dockerd cannot read"
+        return "" if PEM_MARKS[key] in head else f"{path} is not the PEM file that {key!r} needs"
 
     def run(self) -> List[Finding]:
         self.network()

@@ -18,7 +18,12 @@ from ansible_collections.bulwark.docker.plugins.module_utils._engine_state impor
     read_process,
     service_properties,
 )
-from ansible_collections.bulwark.docker.plugins.module_utils._errors import ConfigError, EngineError, HostError
+from ansible_collections.bulwark.docker.plugins.module_utils._errors import (
+    BulwarkError,
+    ConfigError,
+    EngineError,
+    HostError,
+)
 from ansible_collections.bulwark.docker.plugins.module_utils._host_api import CommandResult, Host
 
 __all__ = ["EngineControl", "validate_with_dockerd"]
@@ -64,9 +69,12 @@ def validate_with_dockerd(host: Host, state: EngineState, raw: bytes) -> None:
     dropped = list(NOWHERE_KEYS) if old else []
     if document.data.get("userns-remap") == "default":
         dropped.append("userns-remap")
+    no_flags = ["config-file", *(NOWHERE_KEYS if old else ())]
+    if "default" in state.flags.values.get("userns-remap", ()):
+        no_flags.append("userns-remap")
     candidate = remove_members(document, [key for key in dropped if key in document.data])
     binary = state.command.argv[0] if state.command.argv[0].endswith("/dockerd") else "dockerd"
-    flags = _plain_flags(state.command.argv[1:], ("config-file", *(NOWHERE_KEYS if old else ())))
+    flags = _plain_flags(state.command.argv[1:], no_flags)
     argv = [binary, *([] if old else ["--validate"]), "--config-file=/dev/stdin", *flags, *(NOWHERE if old else ())]
     text = (candidate.raw if candidate.exists else b"{}").decode("utf-8", "surrogateescape")
     result = host.run(argv, data=text, timeout=VALIDATE_SECONDS, environ=dict(state.command.environment))
@@ -122,7 +130,16 @@ class EngineControl:
             return self._observe()
         if decision.action == "reload":
             self._reload()
-            return self._observe()
+        else:
+            self._interrupt(decision)
+        after = self._observe()
+        if not after.answering:
+            raise EngineError(
+                f"{decision.action} {self._state.instance.service}: it stopped answering right afterwards"
+            )
+        return after
+
+    def _interrupt(self, decision: Decision) -> None:
         if decision.enable_live_restore_first:
             self._reload()
             if not self._observe().live_restore:
@@ -131,26 +148,46 @@ class EngineControl:
                     "not switch live-restore on after a reload; stop them first, or allow it with "
                     "engine_allow_container_stop: true"
                 )
-        self._reload_units()
         if decision.action == "full_stop":
             self._stop_containers()
         self._restart(with_socket=decision.action == "socket_and_service")
-        after = self._observe()
-        if decision.stops_containers:
-            self._start_containers(after)
-        return self._observe()
 
-    def start_again(self) -> None:
-        """Start the engine with the files that are on disk now; EngineError when it does not come up."""
-        self._reload_units()
-        self._restart(with_socket=False)
+    def recover(self) -> None:
+        """Let the engine run with the files that are on disk now: a reload where it never stopped, else a start.
+
+        Raises EngineError when it does not come up.
+        """
+        if not self._never_stopped():
+            self._restart(with_socket=False)
+            return
+        try:
+            self._reload()
+        except EngineError:
+            # It runs with what it has in memory; a restart would end the containers that have been spared.
+            return
+
+    def _never_stopped(self) -> bool:
+        try:
+            now = self._observe()
+        except BulwarkError:
+            return False
+        before = self._state.process
+        return (
+            now.answering
+            and before is not None
+            and now.process is not None
+            and now.process.identity() == before.identity()
+        )
 
     def journal_words(self) -> str:
         """What the engine said since this object was made, cut down to its error lines."""
         instance = self._state.instance
         unit = ["--user-unit=" + instance.service] if instance.rootless else ["--unit=" + instance.service]
         argv = [*instance.journalctl, *unit, f"--since=@{int(self._since)}", "--output=cat", "--no-pager"]
-        result = self._host.run([*argv, f"--lines={JOURNAL_LINES}"], timeout=30)
+        try:
+            result = self._host.run([*argv, f"--lines={JOURNAL_LINES}"], timeout=30)
+        except HostError as exc:
+            return f"it cannot be read ({exc})"
         return _spoken(result.stdout)
 
     def _systemctl(self, *words: str, timeout: float = 90.0) -> CommandResult:
@@ -159,14 +196,12 @@ class EngineControl:
     def _observe(self) -> EngineState:
         return observe(self._host, self._state.instance)
 
-    def _reload_units(self) -> None:
-        changed = (self._state.properties, self._state.socket_properties)
-        if any(properties.get("NeedDaemonReload") == "yes" for properties in changed):
-            result = self._systemctl("daemon-reload")
-            if result.rc != 0:
-                raise EngineError(
-                    f"reload systemd's units: {result.stderr.strip()}; run systemctl daemon-reload by hand"
-                )
+    def reload_units(self) -> EngineState:
+        """Let systemd read changed unit files and return the engine as it is then; it goes on running."""
+        result = self._systemctl("daemon-reload")
+        if result.rc != 0:
+            raise EngineError(f"reload systemd's units: {result.stderr.strip()}; run systemctl daemon-reload by hand")
+        return self._observe()
 
     def _reload(self) -> None:
         instance = self._state.instance
@@ -242,17 +277,15 @@ class EngineControl:
                     f"{answer.body.decode('utf-8', 'replace').strip()}; stop it by hand and run again"
                 )
 
-    def _start_containers(self, after: EngineState) -> None:
-        running = {entry["id"] for entry in after.containers}
+    def start_containers(self, identifiers: Sequence[str]) -> None:
+        """Start containers in this order; running and removed ones are fine, EngineError names the others."""
+        names = {str(entry["id"]): str(entry["name"]) for entry in self._state.containers}
         failed: Dict[str, str] = {}
-        for entry in self._state.containers:
-            if entry["id"] in running or entry["auto_remove"]:
-                continue
-            answer = self._host.api(
-                after.instance.api_socket, "POST", f"/containers/{entry['id']}/start", timeout=STOP_SECONDS
-            )
+        for identifier in identifiers:
+            path = f"/containers/{identifier}/start"
+            answer = self._host.api(self._state.instance.api_socket, "POST", path, timeout=STOP_SECONDS)
             if answer.status not in (204, 304, 404):
-                failed[str(entry["name"])] = answer.body.decode("utf-8", "replace").strip()
+                failed[names.get(identifier, identifier)] = answer.body.decode("utf-8", "replace").strip()
         if failed:
             text = "; ".join(f"{name}: {why}" for name, why in failed.items())
             raise EngineError(f"start the containers that ran before: {text}; see docker logs and docker inspect")

@@ -22,7 +22,8 @@ class Key(NamedTuple):
     shape: Go type of the value: bool, opt_bool, int, int64, str, list_str, ip, list_ip, list_addr, size, map_str,
     map_bool, map_map_str, pools, ulimits, runtimes, builder, proxies, nri, or "unread" (accepted, never decoded).
     flag, short: command-line names without dashes, "" where there is none.
-    since: first version that accepts the key, (0,) for all (flag_since where the flag came later); until: first version that refuses it, None for never.
+    since: first version that accepts the key, (0,) for all (flag_since where the flag came later);
+    until: first version that refuses it, None for never.
     ignored: first version in which the key is accepted but does nothing.
     reload: first version that reads the key again on SIGHUP, None for never.
     effect: "reload", "restart", or "full_stop" (a restart with no container running, because bridges are not
@@ -380,4 +381,4 @@ UNREACHABLE_FIELDS: Dict[str, str] = {
 """Fields of dockerd's configuration that no key may set (there is no flag), but whose type is checked all the same."""
 
 FLAGS_ONLY: FrozenSet[str] = frozenset(("hosts", "tls", "tlsverify", "tlscacert", "tlscert", "tlskey"))
-"""Keys that no role writes into the file: as flags beside the listener they cannot get lost and leave it in plaintext."""
+"""Keys that no role writes into the file: as flags beside the listener they cannot get lost and leave it open."""

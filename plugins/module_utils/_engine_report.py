@@ -127,6 +127,10 @@ def _describe(view: _View, key: Key) -> Dict[str, Any]:
 
 
 def _shown(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _shown(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_shown(item) for item in value]
     return mask_credentials(value) if isinstance(value, str) else value
 
 

@@ -40,6 +40,18 @@ __all__ = [
 
 CLOCK_TICKS_PER_SECOND = 100
 PROGRAM_TIMEOUT = 60.0
+CAP_SYS_RESOURCE = 1 << 24
+# First column of /proc/PID/limits.
+LIMIT_TITLES = {
+    "Max core file size": "core",
+    "Max locked memory": "memlock",
+    "Max msgqueue size": "msgqueue",
+    "Max open files": "nofile",
+    "Max pending signals": "sigpending",
+    "Max processes": "nproc",
+    "Max realtime priority": "rtprio",
+    "Max stack size": "stack",
+}
 BRIDGE_NETFILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 PLUGIN_DIRECTORIES = ("/run/docker/plugins", "/etc/docker/plugins", "/usr/lib/docker/plugins")
 
@@ -131,7 +143,13 @@ def api_json(host: Host, instance: Instance, path: str) -> Any:
             f"ask the engine for {path}: status {answer.status}, {text} ({instance.api_socket}); "
             f"look at the journal of {instance.service}"
         )
-    return json.loads(answer.body.decode("utf-8", "replace"))
+    try:
+        return json.loads(answer.body.decode("utf-8", "replace"))
+    except ValueError as exc:
+        raise EngineError(
+            f"ask the engine for {path}: the answer is no JSON, {exc} ({instance.api_socket}); "
+            f"look at the journal of {instance.service}"
+        ) from exc
 
 
 def running_containers(host: Host, instance: Instance) -> List[Dict[str, Any]]:
@@ -254,19 +272,42 @@ def read_host_facts(host: Host, state: EngineState, data: Mapping[str, Any]) -> 
         bridge_netfilter=_bridge_netfilter(host),
         rootless=state.instance.rootless,
         authorization_plugins=tuple(sorted(plugins | {str(name).partition(":")[0] for name in managed})),
-        existing_files={path: host.read_file(path) for path in wanted_paths if _is_readable_file(host, path)},
+        existing_files={path: _head(host, path) for path in wanted_paths},
         ports_in_use=tuple(
             PortUse(entry.address, entry.port, "another process")
             for entry in listening
             if (entry.address, entry.port) not in own
         ),
         runtimes_found=tuple(sorted(state.info.get("Runtimes") or {})),
+        limit_ceilings=_limit_ceilings(host, state),
     )
 
 
-def _is_readable_file(host: Host, path: str) -> bool:
+def _head(host: Host, path: str) -> Optional[bytes]:
     found = host.stat(path)
-    return found is not None and found.kind == "file"
+    if found is None:
+        return None
+    return host.read_file(path) if found.kind == "file" else b""
+
+
+def _limit_ceilings(host: Host, state: EngineState) -> Dict[str, int]:
+    """Limits that containers cannot get, since setrlimit(2) refuses to raise the engine's own hard limit."""
+    if state.process is None:
+        return {}
+    folder = f"/proc/{state.process.pid}"
+    status = (host.read_file(folder + "/status") or b"").decode("ascii", "replace")
+    capabilities = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:")]
+    # Inside a user namespace the capability counts for nothing.
+    if not capabilities or (capabilities[0] & CAP_SYS_RESOURCE and not state.instance.rootless):
+        return {}
+    limits = (host.read_file(folder + "/limits") or b"").decode("ascii", "replace")
+    ceilings: Dict[str, int] = {}
+    for line in limits.splitlines():
+        for title, name in LIMIT_TITLES.items():
+            hard = line[len(title) :].split()[1:2] if line.startswith(title) else []
+            if hard and hard[0] != "unlimited":
+                ceilings[name] = int(hard[0])
+    return ceilings
 
 
 def _bridge_netfilter(host: Host) -> bool:

@@ -15,8 +15,8 @@ __all__ = ["Finding"]
 class Finding:
     """One problem.
 
-    code: a stable word for programs; message: sentence with what, where and what to do; key: the key of daemon.json
-    concerned; line and column: its place in the file, counted from 1, None when a flag or nothing in particular is meant;
+    code: a stable word for programs; message: sentence with what, where and what to do;
+    key: the key of daemon.json concerned; line and column: its place in the file, counted from 1, None for a flag;
     fatal: the engine does not start with it, or containers do not; otherwise it is only less safe or without effect;
     covered_by_validate: dockerd itself says so when it loads its configuration (`dockerd --validate` from 23.0 on).
     """

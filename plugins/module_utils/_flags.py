@@ -8,6 +8,7 @@ Rules from spf13/pflag (long and short flags, clusters, `=`) and the value types
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -77,6 +78,7 @@ def known_flags(version: Version) -> Dict[str, Optional[Key]]:
     return {name: flag.key for name, flag in _table(version).items()}
 
 
+@functools.lru_cache(maxsize=None)
 def _table(version: Version) -> Dict[str, _Flag]:
     table: Dict[str, _Flag] = {}
     for key in KEYS.values():
@@ -259,6 +261,6 @@ def parse_flags(argv: Sequence[str], version: Version) -> Flags:
         names=parser.names,
         errors=tuple(parser.errors),
         config_file=config_files[-1] if config_files else None,
-        validate=bool(validate) and TRUTH[validate[-1]],
+        validate=TRUTH[validate[-1]] if validate else False,
         other={name: tuple(texts) for name, texts in parser.other.items()},
     )

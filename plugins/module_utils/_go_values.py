@@ -205,7 +205,7 @@ def problem_ulimit(text: str) -> Optional[str]:
 
 
 def read_csv(text: str) -> Optional[List[str]]:
-    """The fields of one comma-separated line as Go's encoding/csv reads them, None for an empty line or broken quoting."""
+    """The fields of one comma-separated line as Go's encoding/csv reads them, None when it is empty or broken."""
     if not text or CSV_LINE.fullmatch(text) is None:
         return None
     return next(csv.reader(io.StringIO(text), strict=True))
@@ -383,7 +383,7 @@ def problem_exec_opt(text: str) -> Optional[str]:
 
 
 def problem_ipv6_subnet(text: str, version: Version) -> Optional[str]:
-    """The IPv6 subnet of the default bridge; link-local ones other than fe80::/64 are refused, from 28.0 multicast too."""
+    """The IPv6 subnet of the default bridge: not link-local except fe80::/64, from 28.0 on not multicast."""
     if not text:
         return None
     network = parse_prefix(text)

@@ -55,7 +55,9 @@ NOBODY = 65534
 ECHO_PORT = 7077
 PUBLISHED_PORT = 7078
 OWN_PORT = 7079
-WAIT_SECONDS = 2
+# A control has less time than the attempt, so that a host too slow for the attempt shows as an error.
+ATTEMPT_SECONDS = 3.0
+CONTROL_SECONDS = 1.5
 PR_GET_NO_NEW_PRIVS = 39
 
 
@@ -204,9 +206,10 @@ REQUIREMENTS: Dict[str, Callable[[Facts], str]] = {
     "reader": _needs_reader,
 }
 
-_TO_SIBLING = {"addresses": "@sibling_addresses", "port": ECHO_PORT, "token": "@token", "seconds": WAIT_SECONDS}
+_TO_SIBLING = {"addresses": "@sibling_addresses", "port": ECHO_PORT, "token": "@token", "seconds": ATTEMPT_SECONDS}
+_TO_SIBLING_SOON = {**_TO_SIBLING, "seconds": CONTROL_SECONDS}
 _SERVE = Action(SIBLING, "serve", {"tcp_ports": [ECHO_PORT, PUBLISHED_PORT], "udp_ports": [ECHO_PORT]})
-_SUBJECT_SELF = Action(SUBJECT, "own_exchange", {"port": OWN_PORT, "token": "@token", "seconds": WAIT_SECONDS})
+_SUBJECT_SELF = Action(SUBJECT, "own_exchange", {"port": OWN_PORT, "token": "@token", "seconds": CONTROL_SECONDS})
 _SETUID = {"program": "/probe/setuid/cat", "path": "/probe/root-only", "token": "@token"}
 _CAPABLE = {"program": "/probe/capable/cat", "path": "/probe/root-only", "token": "@token"}
 _NO_NEW_PRIVS = {"name": "prctl", "arguments": [PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0], "gained_on": [0]}
@@ -222,7 +225,7 @@ PROBES: Tuple[Probe, ...] = (
         cis=(("2.2",), ("2.2",)),
         requires=("python", "default_bridge", "host_network"),
         attempt=Action(SUBJECT, "tcp_exchange", _TO_SIBLING),
-        controls=(_SERVE, Action(HOST, "tcp_exchange", _TO_SIBLING), _SUBJECT_SELF),
+        controls=(_SERVE, Action(HOST, "tcp_exchange", _TO_SIBLING_SOON), _SUBJECT_SELF),
     ),
     Probe(
         id="isolation.sibling_udp",
@@ -234,7 +237,7 @@ PROBES: Tuple[Probe, ...] = (
         cis=(("2.2",), ("2.2",)),
         requires=("python", "default_bridge", "host_network"),
         attempt=Action(SUBJECT, "udp_exchange", _TO_SIBLING),
-        controls=(_SERVE, Action(HOST, "udp_exchange", _TO_SIBLING), _SUBJECT_SELF),
+        controls=(_SERVE, Action(HOST, "udp_exchange", _TO_SIBLING_SOON), _SUBJECT_SELF),
     ),
     Probe(
         id="isolation.cgroup_view",
@@ -348,7 +351,7 @@ PROBES: Tuple[Probe, ...] = (
             Action(
                 HOST,
                 "tcp_exchange",
-                {"addresses": ["127.0.0.1"], "port": "@published_port", "token": "@token", "seconds": WAIT_SECONDS},
+                {"addresses": ["127.0.0.1"], "port": "@published_port", "token": "@token", "seconds": ATTEMPT_SECONDS},
             ),
         ),
     ),

@@ -279,7 +279,7 @@ def flood(size: int) -> Outcome:
 def ask_version(path: str) -> str:
     """First line of the engine's answer to GET /version on a Unix socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(5)
+        client.settimeout(15)
         client.connect(path)
         client.sendall(b"GET /version HTTP/1.0\r\nHost: docker\r\n\r\n")
         return client.recv(4096).split(b"\r\n", 1)[0].decode("ascii", "replace")

@@ -68,7 +68,7 @@ __all__ = ["Request", "run_probes"]
 PYTHON_CANDIDATES = ("/usr/bin/python3", "/usr/libexec/platform-python", "/usr/local/bin/python3")
 PYTHON_CHECK = "import sys, ctypes, socket; sys.exit(0 if sys.version_info >= (3, 8) else 3)"
 PLAINTEXT_REQUEST = b"GET /version HTTP/1.0\r\nHost: localhost\r\n\r\n"
-START_SECONDS = 30
+START_SECONDS = 60
 LOCK_SECONDS = 120
 REPORT_EXTRA_LINES = 20
 POLL_SECONDS = 0.1
@@ -166,8 +166,8 @@ def _remove_traces(host: Host, engine: _Engine) -> None:
 def _remove(engine: _Engine, path: str) -> None:
     try:
         engine.call("DELETE", path, missing_ok=True)
-    except EngineError:
-        # A removal under way answers 409; what stays is seen and reported by the caller's next look.
+    except BulwarkError:
+        # A removal under way answers 409, a busy engine late; the caller looks again and reports what stays.
         return
 
 

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from ansible_collections.bulwark.docker.plugins.module_utils._daemon_config import Ledger
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import ConfigError
 
-__all__ = ["Loaded", "Record", "Saved", "Transaction", "empty_record", "parse_record", "render_record"]
+__all__ = ["Loaded", "News", "Record", "Saved", "Transaction", "empty_record", "parse_record", "render_record"]
 
 FORMAT = 1
 
@@ -27,10 +27,14 @@ class Saved(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """What one engine process read: its identity and the file's bytes."""
+    """What one engine process read: its identity and the file's bytes.
+
+    C(reloaded) is the file that a later reload, whose end nobody saw, may have made it read instead (no file is b"").
+    """
 
     identity: List[Any]
     raw: Optional[bytes]
+    reloaded: Optional[bytes]
 
 
 class Transaction(NamedTuple):
@@ -46,29 +50,39 @@ class Transaction(NamedTuple):
     ledger: Ledger
 
 
+class News(NamedTuple):
+    """Why the changes of a run were taken back, and when (seconds since the epoch)."""
+
+    reason: str
+    at: float
+
+
 class Record(NamedTuple):
     """The whole memory: who owns what, the open transaction, the last state that was seen working.
 
-    C(rolled_back) tells for each run whose changes were taken back why that happened; C(created_directory) names the
-    directory of daemon.json if this collection made it.
+    C(rolled_back) holds the news for runs whose changes another one took back; C(created_directory) names the
+    directory of daemon.json if this collection made it; C(stopped) lists containers that an unfinished commit may have
+    stopped, in the order in which they have to be started again.
     """
 
     ledger: Ledger
     transaction: Optional[Transaction]
     known_good: Optional[Saved]
     loaded: Optional[Loaded]
-    rolled_back: Dict[str, str]
+    rolled_back: Dict[str, News]
     created_directory: str
+    stopped: List[str]
 
     @property
     def idle(self) -> bool:
         """Whether nothing is left to remember."""
-        return self.transaction is None and not any(self.ledger.entries.values()) and not self.rolled_back
+        owned = any(self.ledger.entries.values())
+        return self.transaction is None and not owned and not self.rolled_back and not self.stopped
 
 
 def empty_record() -> Record:
     """The memory of an engine that this collection has never changed."""
-    return Record(Ledger({}, None), None, None, None, {}, "")
+    return Record(Ledger({}, None), None, None, None, {}, "", [])
 
 
 def _encode(raw: Optional[bytes]) -> Optional[str]:
@@ -95,8 +109,9 @@ def render_record(record: Record) -> bytes:
         "transaction": None,
         "known_good": _saved_to_dict(record.known_good) if record.known_good else None,
         "loaded": None,
-        "rolled_back": record.rolled_back,
+        "rolled_back": {name: news._asdict() for name, news in record.rolled_back.items()},
         "created_directory": record.created_directory,
+        "stopped": record.stopped,
     }
     if record.transaction:
         data["transaction"] = {
@@ -106,7 +121,11 @@ def render_record(record: Record) -> bytes:
             "ledger": record.transaction.ledger.to_dict(),
         }
     if record.loaded:
-        data["loaded"] = {"identity": record.loaded.identity, "raw": _encode(record.loaded.raw)}
+        data["loaded"] = {
+            "identity": record.loaded.identity,
+            "raw": _encode(record.loaded.raw),
+            "reloaded": _encode(record.loaded.reloaded),
+        }
     return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode("utf-8")
 
 
@@ -137,9 +156,12 @@ def parse_record(raw: Optional[bytes], path: str) -> Record:
             if opened
             else None,
             known_good=_saved_from_dict(data["known_good"]) if data["known_good"] else None,
-            loaded=Loaded(loaded["identity"], _decode(loaded["raw"])) if loaded else None,
-            rolled_back=dict(data["rolled_back"]),
+            loaded=Loaded(loaded["identity"], _decode(loaded["raw"]), _decode(loaded["reloaded"])) if loaded else None,
+            rolled_back={
+                str(name): News(str(news["reason"]), float(news["at"])) for name, news in data["rolled_back"].items()
+            },
             created_directory=str(data["created_directory"]),
+            stopped=[str(identifier) for identifier in data["stopped"]],
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise ConfigError(

@@ -22,7 +22,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._daemon_config impo
     remove_owned,
 )
 from ansible_collections.bulwark.docker.plugins.module_utils._daemon_json import Document, parse_document
-from ansible_collections.bulwark.docker.plugins.module_utils._decision import Decision, Situation, decide
+from ansible_collections.bulwark.docker.plugins.module_utils._decision import Decision, Situation, changed_keys, decide
 from ansible_collections.bulwark.docker.plugins.module_utils._effective import divergent_keys, effective_values
 from ansible_collections.bulwark.docker.plugins.module_utils._engine_check import (
     check_combinations,
@@ -52,10 +52,10 @@ from ansible_collections.bulwark.docker.plugins.module_utils._instance import In
 from ansible_collections.bulwark.docker.plugins.module_utils._listeners import answers_plaintext
 from ansible_collections.bulwark.docker.plugins.module_utils._state_store import (
     Loaded,
+    News,
     Record,
     Saved,
     Transaction,
-    empty_record,
     parse_record,
     render_record,
 )
@@ -75,9 +75,11 @@ __all__ = [
 
 DEFAULT_FILE_MODE = 0o644
 RECORD_MODE = 0o600
-REMEMBERED_ROLLBACKS = 20
+# Nobody asks any more after that time.
+NEWS_SECONDS = 3600.0
 WAIT_SECONDS = 1.0
-URL_CREDENTIALS = re.compile(r"([a-z][a-z0-9+.-]*://)[^/@\s\"]+@", re.IGNORECASE)
+# In URLs (JSON may write "\/" for a slash), and before the host of a proxy without a scheme.
+URL_CREDENTIALS = re.compile(r"(:(?:\\?/){2}|(?:^|\")(?=[^/\s\":]+:))[^/\s\"]+@")
 
 
 class SettingsRequest(NamedTuple):
@@ -167,15 +169,28 @@ def load_record(host: Host, instance: Instance) -> Record:
     return parse_record(host.read_file(instance.state_path), instance.state_path)
 
 
+def _current(record: Record, now: float) -> Record:
+    news = {name: entry for name, entry in record.rolled_back.items() if abs(now - entry.at) < NEWS_SECONDS}
+    return record._replace(rolled_back=news)
+
+
 def _store_record(host: Host, instance: Instance, record: Record) -> None:
+    record = _current(record, host.now())
     if record.idle:
+        if record.created_directory and host.stat(instance.config_path) is None:
+            host.remove_directory(record.created_directory)
         host.remove_file(instance.state_path)
-        directory = posixpath.dirname(instance.state_path)
-        host.remove_directory(directory)
-        host.remove_directory(posixpath.dirname(directory))
+        _remove_empty_directories(host, instance)
         return
     host.make_directory(posixpath.dirname(instance.state_path), 0o700)
     host.write_file(instance.state_path, render_record(record), RECORD_MODE, 0, 0)
+
+
+def _remove_empty_directories(host: Host, instance: Instance) -> None:
+    directory = posixpath.dirname(instance.state_path)
+    for path in (directory, posixpath.dirname(directory)):
+        if host.stat(path) is not None and not host.list_directory(path):
+            host.remove_directory(path)
 
 
 def loaded_config(host: Host, state: EngineState, record: Record) -> Tuple[bool, Optional[bytes]]:
@@ -223,6 +238,8 @@ def decide_for(
 ) -> Decision:
     """The decision for a configuration that is, or is about to be, on disk."""
     loaded = loaded_data(host, state, record)
+    if loaded is not None and record.loaded is not None and record.loaded.reloaded is not None:
+        loaded = _whichever(loaded, parse_document(record.loaded.reloaded, state.version, "").data, wanted)
     running = state.process.argv if state.process else ()
     direct = bool(running) and posixpath.basename(running[0]) == "dockerd"
     return decide(
@@ -241,6 +258,13 @@ def decide_for(
             allow_container_stop=allow_container_stop,
         )
     )
+
+
+def _whichever(first: Mapping[str, Any], second: Mapping[str, Any], wanted: Mapping[str, Any]) -> Dict[str, Any]:
+    """What the engine has read when it is one of two: a key on which they differ counts as another one than wanted."""
+    differing = changed_keys(first, second)
+    sure = {name: value for name, value in first.items() if name not in differing}
+    return {**sure, **{name: None for name in differing if name not in wanted}}
 
 
 def _supported(wanted: Mapping[str, Any], version: Version) -> Tuple[Dict[str, Any], Tuple[str, ...]]:
@@ -340,7 +364,7 @@ def _refuse_stopping_containers(state: EngineState, decision: Decision, allowed:
 
 
 def _must_commit(state: EngineState, record: Record, decision: Decision) -> bool:
-    if record.transaction is not None:
+    if record.transaction is not None or record.stopped:
         return True
     owned = {key for entries in record.ledger.entries.values() for key in entries}
     if decision.action == "nothing" or not owned:
@@ -355,7 +379,8 @@ def _must_commit(state: EngineState, record: Record, decision: Decision) -> bool
 
 def _other_run(record: Record, run_id: str, lease: float, now: float) -> Optional[Transaction]:
     opened = record.transaction
-    if opened is None or run_id in opened.ids or now - opened.touched >= lease:
+    # The last one holds it; a time far ahead comes from a clock that was set back.
+    if opened is None or run_id == opened.ids[-1] or abs(now - opened.touched) >= lease:
         return None
     return opened
 
@@ -397,24 +422,29 @@ def apply_settings(host: Host, instance: Instance, request: SettingsRequest) -> 
 def _write(host: Host, plan: _Plan, request: SettingsRequest) -> str:
     state, record = plan.state, plan.record
     changed = _bytes_of(plan.merge.document) != state.raw
-    if not changed and plan.merge.ledger == record.ledger:
-        return request.run_id
-    if not changed and not any(plan.merge.ledger.entries.values()) and not any(record.ledger.entries.values()):
+    unowned = not any(plan.merge.ledger.entries.values()) and not any(record.ledger.entries.values())
+    if not changed and (unowned or plan.merge.ledger == record.ledger):
+        if record != _current(record, host.now()):
+            _store_record(host, state.instance, record)
+        elif record.idle:
+            _remove_empty_directories(host, state.instance)  # a killed run may have left them
         return request.run_id
     opened = record.transaction
     run_id = request.run_id or f"{host.now():.6f}"
     if opened is None and changed:
         opened = Transaction([run_id], host.now(), _saved(state), record.ledger)
     elif opened is not None:
-        ids = opened.ids if run_id in opened.ids else [*opened.ids, run_id]
-        opened = opened._replace(ids=ids, touched=host.now())
+        others = [name for name in opened.ids if name != run_id]
+        opened = opened._replace(ids=[*others, run_id], touched=host.now())
     directory = posixpath.dirname(state.instance.config_path)
     missing_directory = changed and plan.merge.document.exists and host.stat(directory) is None
     known, raw = loaded_config(host, state, record)
+    # Keys that are given back stay ours until the file is written, else a kill in between would orphan them.
+    ledger = _either(record.ledger, plan.merge.ledger) if changed else plan.merge.ledger
     intended = record._replace(
-        ledger=plan.merge.ledger,
+        ledger=ledger,
         transaction=opened,
-        loaded=Loaded(state.process.identity(), raw) if known and state.process else record.loaded,
+        loaded=_noted(record, state, raw) if known else record.loaded,
         created_directory=directory if missing_directory else record.created_directory,
     )
     _store_record(host, state.instance, intended)
@@ -422,9 +452,29 @@ def _write(host: Host, plan: _Plan, request: SettingsRequest) -> str:
         if changed:
             _put_file(host, state.instance, _target(plan, state), intended.created_directory)
     except BulwarkError:
+        if missing_directory:
+            host.remove_directory(directory)
         _store_record(host, state.instance, record)
         raise
+    if ledger != plan.merge.ledger:
+        _store_record(host, state.instance, intended._replace(ledger=plan.merge.ledger))
     return run_id
+
+
+def _either(old: Ledger, new: Ledger) -> Ledger:
+    entries = {
+        owner: {**old.entries.get(owner, {}), **new.entries.get(owner, {})} for owner in {**old.entries, **new.entries}
+    }
+    return Ledger(entries, new.original or old.original)
+
+
+def _noted(record: Record, state: EngineState, raw: Optional[bytes]) -> Optional[Loaded]:
+    if state.process is None:
+        return None
+    identity = state.process.identity()
+    if record.loaded is not None and record.loaded.identity == identity:
+        return record.loaded
+    return Loaded(identity, raw, None)
 
 
 def _target(plan: _Plan, state: EngineState) -> Saved:
@@ -437,6 +487,8 @@ def _target(plan: _Plan, state: EngineState) -> Saved:
 
 def _put_file(host: Host, instance: Instance, saved: Saved, created_directory: str) -> None:
     directory = posixpath.dirname(instance.config_path)
+    if saved.raw is not None and saved.raw == host.read_file(instance.config_path):
+        return
     if saved.raw is not None:
         host.make_directory(directory, 0o755)
         host.write_file(instance.config_path, saved.raw, saved.mode, saved.uid, saved.gid)
@@ -506,7 +558,7 @@ def _commit_now(host: Host, state: EngineState, record: Record, request: CommitR
             _store_record(host, state.instance, record._replace(rolled_back=remaining))
         raise EngineError(
             "commit the settings of this run: another run had to take them back "
-            f"({record.rolled_back[request.run_id]}); mend the cause and run again"
+            f"({record.rolled_back[request.run_id].reason}); mend the cause and run again"
         )
     document = parse_config(state)
     decision = decide_for(host, state, record, document.data, request.allow_container_stop)
@@ -514,26 +566,60 @@ def _commit_now(host: Host, state: EngineState, record: Record, request: CommitR
     if not _must_commit(state, record, decision):
         return _commit_outcome(state, decision, warnings, changed=False)
     if decision.action != "nothing":
+        state = _with_fresh_units(host, state, decision, request)
         _refuse_bad_config(host, state, document, True)
         _refuse_plaintext_api(host, state, request.allow_plaintext_api)
         _refuse_stopping_containers(state, decision, request.allow_container_stop)
+    changed = decision.action != "nothing" or bool(record.stopped)
     if request.check_mode:
-        return _commit_outcome(state, decision, warnings, changed=decision.action != "nothing")
+        return _commit_outcome(state, decision, warnings, changed)
+    finished, after = _carry_out(host, state, record, decision, request)
+    _store_record(host, state.instance, finished)
+    warnings += _divergence_warnings(host, after, document, decision)
+    return _commit_outcome(after, decision, warnings, changed)
+
+
+def _with_fresh_units(host: Host, state: EngineState, decision: Decision, request: CommitRequest) -> EngineState:
+    """The engine after systemd has read changed unit files: the flags of the next start are the ones to check."""
+    stale = "yes" in (state.properties.get("NeedDaemonReload"), state.socket_properties.get("NeedDaemonReload"))
+    if request.check_mode or decision.action == "reload" or not stale:
+        return state
+    return EngineControl(host, state, request.deadline).reload_units()
+
+
+def _carry_out(
+    host: Host, state: EngineState, record: Record, decision: Decision, request: CommitRequest
+) -> Tuple[Record, EngineState]:
     control = EngineControl(host, state, request.deadline)
+    before = record
+    running = [str(entry["id"]) for entry in state.containers if not entry["auto_remove"]]
+    endangered = [name for name in running if name not in record.stopped]
+    to_start = list(record.stopped)
+    if decision.stops_containers:
+        to_start += endangered
+    if decision.stops_containers or decision.enable_live_restore_first:
+        record = record._replace(stopped=[*record.stopped, *endangered])
+    known, raw = loaded_config(host, state, record)
+    if known and state.process and (decision.action == "reload" or decision.enable_live_restore_first):
+        record = record._replace(loaded=Loaded(state.process.identity(), raw, state.raw or b""))
+    if record != before:
+        _store_record(host, state.instance, record)
     try:
         after = control.carry_out(decision)
         _refuse_plaintext_api(host, after, request.allow_plaintext_api)
+        if to_start:
+            control.start_containers(to_start)
+            after = observe(host, state.instance)
     except BulwarkError as exc:
-        raise _roll_back(host, state, record, request, exc) from exc
-    warnings += _divergence_warnings(host, after, document, decision)
+        raise _roll_back(host, control, state, record, request, exc) from exc
     process = after.process
     finished = record._replace(
         transaction=None,
         known_good=_saved(after),
-        loaded=Loaded(process.identity(), after.raw) if process else None,
+        loaded=Loaded(process.identity(), after.raw, None) if process else None,
+        stopped=[],
     )
-    _store_record(host, state.instance, finished)
-    return _commit_outcome(after, decision, warnings, changed=decision.action != "nothing")
+    return finished, after
 
 
 def _deferred_warnings(state: EngineState, decision: Decision) -> List[str]:
@@ -573,32 +659,54 @@ def _commit_outcome(state: EngineState, decision: Decision, warnings: Sequence[s
 
 
 def _roll_back(
-    host: Host, state: EngineState, record: Record, request: CommitRequest, cause: BulwarkError
+    host: Host,
+    control: EngineControl,
+    state: EngineState,
+    record: Record,
+    request: CommitRequest,
+    cause: BulwarkError,
 ) -> BulwarkError:
-    """Give back the state before the transaction and start the engine with it; returns the error to raise."""
-    control = EngineControl(host, state, request.deadline)
+    """Give back the state before the transaction and let the engine run with it; returns the error to raise."""
     said = control.journal_words()
-    candidates = [record.transaction.begin] if record.transaction else []
+    opened = record.transaction
+    candidates = [opened.begin if opened else _saved(state)]
     if record.known_good is not None and record.known_good not in candidates:
         candidates.append(record.known_good)
-    result = "there was no earlier state to go back to"
-    for saved in candidates:
-        _put_file(host, state.instance, saved, record.created_directory)
-        try:
-            control.start_again()
-        except BulwarkError as exc:
-            result = f"the engine did not start with the earlier daemon.json either ({exc})"
-            continue
-        result = "daemon.json is as before and the engine runs with it"
-        break
+    result = _go_back(host, control, state.instance, candidates, record)
     message = f"{cause}\nThe engine's journal: {said}\nRolled back: {result}; mend the cause and run again"
-    opened = record.transaction
     ids = opened.ids if opened else []
-    remembered = dict(list(record.rolled_back.items())[-REMEMBERED_ROLLBACKS:])
-    remembered.update({name: str(cause).splitlines()[0] for name in ids if name != request.run_id})
+    news = News(str(cause).splitlines()[0], host.now())
+    remembered = {**record.rolled_back, **{name: news for name in ids if name != request.run_id}}
     ledger = opened.ledger if opened else record.ledger
-    restored = empty_record()._replace(
-        ledger=ledger, known_good=record.known_good, rolled_back=remembered, created_directory=record.created_directory
-    )
+    restored = record._replace(ledger=ledger, transaction=None, rolled_back=remembered, stopped=[])
     _store_record(host, state.instance, restored)
     return EngineError(message)
+
+
+def _go_back(
+    host: Host, control: EngineControl, instance: Instance, candidates: Sequence[Saved], record: Record
+) -> str:
+    """Try earlier states, the latest first; what came of it as a clause."""
+    problem = ""
+    for saved in candidates:
+        try:
+            _put_file(host, instance, saved, record.created_directory)
+            control.recover()
+        except BulwarkError as exc:
+            problem = problem or str(exc)
+            continue
+        which = "as before" if saved == candidates[0] else "the last one that was known to work"
+        return f"daemon.json is {which} and the engine runs with it" + _containers_again(control, record.stopped)
+    try:
+        _put_file(host, instance, candidates[0], record.created_directory)
+    except BulwarkError as exc:
+        return f"the earlier daemon.json could not be put back ({exc}), and the engine is down"
+    return f"daemon.json is as before, but the engine did not come up with it either ({problem})"
+
+
+def _containers_again(control: EngineControl, identifiers: Sequence[str]) -> str:
+    try:
+        control.start_containers(identifiers)
+    except BulwarkError as exc:
+        return f", but not everything does: {exc}"
+    return ""

@@ -15,11 +15,26 @@ from ansible_collections.bulwark.docker.plugins.module_utils._errors import Conf
 
 __all__ = ["Command", "EnvironmentFile", "Unit", "build_command", "parse_environment_file", "parse_unit"]
 
-FILE_HEADER = re.compile(r"^# (/\S.*)$")
+# Comments may begin with a path too; those of systemctl cat hold nothing else.
+FILE_HEADER = re.compile(r"^# (/\S+\.(?:service|conf))$")
 EXECUTABLE_PREFIXES = "@-:+!|"
 BRACED_VARIABLE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 PLAIN_VARIABLE = re.compile(r"^\$([A-Za-z_][A-Za-z0-9_]*)$")
-SIMPLE_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'", "s": " ", "a": "\a", "b": "\b"}
+ESCAPES = {
+    "n": "\n",
+    "t": "\t",
+    "r": "\r",
+    "a": "\a",
+    "b": "\b",
+    "f": "\f",
+    "v": "\v",
+    "s": " ",
+    **{char: char for char in "\\\"'"},
+}
+NUMERIC_ESCAPE = re.compile(r"x([0-9a-fA-F]{2})|([0-7]{3})|u([0-9a-fA-F]{4})")
+VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What a backslash quotes inside double quotes of an environment file.
+QUOTED_BY_BACKSLASH = '"\\`$'
 
 
 class EnvironmentFile(NamedTuple):
@@ -45,17 +60,21 @@ class Command(NamedTuple):
     environment: Dict[str, str]
 
 
+def _continues(line: str) -> bool:
+    return (len(line) - len(line.rstrip("\\"))) % 2 == 1
+
+
 def _logical_lines(text: str) -> List[str]:
     lines: List[str] = []
     pending = ""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         stripped = line.strip()
         if pending and stripped[:1] in ("#", ";"):
             continue
         if not pending and (not stripped or stripped[0] in "#;"):
             lines.append(stripped)
             continue
-        if stripped.endswith("\\"):
+        if _continues(line.rstrip("\r")):
             pending += stripped[:-1] + " "
             continue
         lines.append(pending + stripped)
@@ -65,41 +84,55 @@ def _logical_lines(text: str) -> List[str]:
     return lines
 
 
+def _escape(text: str, position: int) -> Tuple[str, int]:
+    """Meaning of what stands behind a backslash, and the place after it; unknown ones stay as they are."""
+    char = text[position]
+    if char in ESCAPES:
+        return ESCAPES[char], position + 1
+    number = NUMERIC_ESCAPE.match(text, position)
+    if number is None:
+        return "\\" + char, position + 1
+    hexadecimal = number.group(1) or number.group(3)
+    code = int(hexadecimal, 16) if hexadecimal else int(number.group(2), 8)
+    return chr(code), number.end()
+
+
 def split_words(text: str, where: str) -> List[str]:
     """Split a setting into words as systemd does (quotes and C escapes).
 
     Raises ConfigError for an unfinished quote.
     """
+    words, quote = _words(text, True)
+    if quote:
+        raise ConfigError(f"read the unit: a {quote} quote is never closed ({where}); close it in that line")
+    return words
+
+
+def _words(text: str, c_escapes: bool) -> Tuple[List[str], str]:
     words: List[str] = []
     current: Optional[str] = None
     quote = ""
     position = 0
     while position < len(text):
         char = text[position]
-        if char == "\\" and position + 1 < len(text):
-            position += 1
-            escaped = text[position]
-            current = (current or "") + SIMPLE_ESCAPES.get(escaped, "\\" + escaped)
-        elif quote:
-            if char == quote:
-                quote = ""
-            else:
-                current = (current or "") + char
-        elif char in "\"'":
+        position += 1
+        if char == "\\" and position < len(text):
+            meaning, position = _escape(text, position) if c_escapes else (text[position], position + 1)
+            current = (current or "") + meaning
+        elif char == quote:
+            quote = ""
+        elif not quote and char in "\"'":
             quote = char
             current = current or ""
-        elif char.isspace():
+        elif not quote and char.isspace():
             if current is not None:
                 words.append(current)
             current = None
         else:
             current = (current or "") + char
-        position += 1
-    if quote:
-        raise ConfigError(f"read the unit: a {quote} quote is never closed ({where}); close it in that line")
     if current is not None:
         words.append(current)
-    return words
+    return words, quote
 
 
 def parse_unit(text: str, name: str) -> Unit:
@@ -128,7 +161,7 @@ def parse_unit(text: str, name: str) -> Unit:
         setting, value = (part.strip() for part in line.split("=", 1))
         where = f"{name}, {setting}={value}"
         if setting == "ExecStart":
-            exec_start = exec_start + [value] if value else []
+            exec_start = [*exec_start, value] if value else []
         elif setting == "Environment":
             environment = _add_environment(environment, value, where)
         elif setting == "EnvironmentFile":
@@ -150,19 +183,57 @@ def _add_environment(environment: Dict[str, str], value: str, where: str) -> Dic
 
 
 def parse_environment_file(text: str, path: str) -> Dict[str, str]:
-    """Read C(NAME=value) lines (comments, quotes and continued lines as systemd understands them)."""
+    """Read C(NAME=value) lines as systemd does: comments, quotes (also over several lines), continued lines.
+
+    Raises ConfigError for an unfinished quote.
+    """
     result: Dict[str, str] = {}
-    for line in _logical_lines(text):
-        variable, equals, value = line.partition("=")
-        if not equals or line[:1] in ("#", ";"):
+    position = 0
+    while position < len(text):
+        end = text.find("\n", position)
+        end = len(text) if end < 0 else end
+        line = text[position:end]
+        variable, equals, _value = line.partition("=")
+        if not equals or line.lstrip()[:1] in ("#", ";"):
+            position = end + 1
             continue
-        variable = variable.strip()
-        if not re.match(r"^[A-Za-z_][A-Za-z0-9_]*$", variable):
-            continue
-        value = value.strip()
-        quoted = value[:1] in ("'", '"')
-        result[variable] = "".join(split_words(value, f"{path}, {variable}")) if quoted else value
+        value, position = _environment_value(text, position + len(variable) + 1, f"{path}, {variable.strip()}")
+        if VARIABLE_NAME.fullmatch(variable.strip()):
+            result[variable.strip()] = value
     return result
+
+
+def _environment_value(text: str, position: int, where: str) -> Tuple[str, int]:
+    value = ""
+    kept = 0  # what stands before this place is no trailing blank
+    quote = ""
+    bare = False  # quotes are special only where a value or a further quoted part begins
+    while position < len(text):
+        char = text[position]
+        position += 1
+        if char == "\\" and quote != "'":
+            following = text[position : position + 1]
+            position += 1
+            if following != "\n":
+                literal = not quote or following in QUOTED_BY_BACKSLASH
+                value += following if literal else "\\" + following
+                kept = len(value)
+            bare = bare or not quote
+        elif char == quote:
+            quote = ""
+        elif not quote and char == "\n":
+            return value[:kept], position
+        elif not quote and not bare and char in "\"'":
+            quote = char
+        elif quote or not char.isspace():
+            value += char
+            kept = len(value)
+            bare = bare or not quote
+        elif bare:
+            value += char
+    if quote:
+        raise ConfigError(f"read the environment: a {quote} quote is never closed ({where}); close it in that file")
+    return value[:kept], position
 
 
 def build_command(unit: Unit, environment_texts: Mapping[str, Optional[str]]) -> Command:
@@ -171,14 +242,24 @@ def build_command(unit: Unit, environment_texts: Mapping[str, Optional[str]]) ->
     Args:
         unit: from parse_unit.
         environment_texts: content of each environment file, None where it does not exist.
+
+    Raises ConfigError when no program is left.
     """
     environment = dict(unit.environment)
     for entry in unit.environment_files:
         text = environment_texts.get(entry.path)
         if text is not None:
             environment.update(parse_environment_file(text, entry.path))
-    words = split_words(unit.exec_start.lstrip(EXECUTABLE_PREFIXES), "ExecStart=" + unit.exec_start)
-    return Command(tuple(_expand(words, environment)), environment)
+    where = "ExecStart=" + unit.exec_start
+    words = [word.replace("%%", "%") for word in split_words(unit.exec_start, where)]
+    program = words[0].lstrip(EXECUTABLE_PREFIXES) if words else ""
+    prefixes = words[0][: len(words[0]) - len(program)] if words else ""
+    # After "@" the second word is only what the process calls itself.
+    words = [program, *words[2 if "@" in prefixes else 1 :]]
+    argv = words if ":" in prefixes else _expand(words, environment)
+    if not argv or not argv[0]:
+        raise ConfigError(f"read the unit: it starts no program ({where}); repair the unit or its drop-ins")
+    return Command(tuple(argv), environment)
 
 
 def _expand(words: Sequence[str], environment: Mapping[str, str]) -> List[str]:
@@ -186,7 +267,7 @@ def _expand(words: Sequence[str], environment: Mapping[str, str]) -> List[str]:
     for word in words:
         plain = PLAIN_VARIABLE.match(word)
         if plain:
-            expanded.extend(environment.get(plain.group(1), "").split())
+            expanded.extend(_words(environment.get(plain.group(1), ""), False)[0])
         else:
             expanded.append(
                 BRACED_VARIABLE.sub(

@@ -61,15 +61,28 @@ def scenario_faults(sources: list[str]) -> list[str]:
     return found
 
 
-def sequence_faults(sequence: list[str], own_playbooks: set[str]) -> list[str]:
-    """Say which steps a role's scenario leaves out: fresh hosts, a repetition, the tests, the end."""
+def sequence_faults(steps: list[str]) -> list[str]:
+    """Say which steps a role's scenario leaves out: fresh hosts, a repetition, the tests, taking back, the end."""
+    kinds = [step.split()[0] for step in steps]
     wanted = ("create", "converge", "idempotence", "verify", "destroy")
-    found = [f"its test_sequence has no {step}" for step in wanted if step not in sequence]
-    if sequence.count("converge") + sequence.count("side_effect") < 2:
+    found = [f"its test_sequence has no {kind}" for kind in wanted if kind not in kinds]
+    if kinds.count("converge") + kinds.count("side_effect") < 2:
         found.append("takes nothing back: it has neither a side_effect nor a second converge")
-    if "side_effect" in sequence and not any("side_effect" in name for name in own_playbooks):
-        found.append("has a side_effect step without a playbook for it")
     return found
+
+
+def name_faults(steps: list[str], names: set[str]) -> list[str]:
+    """Say where a scenario's steps and files do not fit; Molecule passes over both in silence.
+
+    ``steps`` are those of test_sequence, with their argument ("verify tests_removed"); ``names`` are the playbooks of
+    the scenario and those of its directories that hold test functions.
+    """
+    words = [step.split() for step in steps]
+    usual = {"verify": "tests", "side_effect": "side_effect.yml"}
+    used = {word[1] if len(word) > 1 else usual[word[0]] for word in words if word[0] in usual}
+    found = [f"uses {name}, which it does not have" for name in sorted(used - names)]
+    unused = {name for name in names - used if name.startswith("tests")}
+    return found + [f"never verifies {name}" for name in sorted(unused)]
 
 
 def switched_off(source: str) -> list[str]:
@@ -82,7 +95,18 @@ def sequence_of(directory: Path) -> list[str]:
     merged: dict[str, Any] = {}
     for path in (BASE_CONFIG, directory / "molecule.yml"):
         merged.update(((load_yaml(path) or {}).get("scenario") or {}) if path.exists() else {})
-    return [step.split()[0] for step in merged.get("test_sequence", [])]
+    return list(merged.get("test_sequence", []))
+
+
+def names_in(directory: Path) -> set[str]:
+    """Return the playbooks of a scenario and those of its directories that hold test functions."""
+    where = relative(directory)
+    tested = [
+        path
+        for path in files(f"{where}/*/**/test_*.py", f"{where}/*/test_*.py")
+        if list(test_functions(source_of(path)))
+    ]
+    return {path.name for path in files(f"{where}/*.yml")} | {path.relative_to(directory).parts[0] for path in tested}
 
 
 def test_every_scenario_attacks_and_asks_programs() -> None:
@@ -90,7 +114,8 @@ def test_every_scenario_attacks_and_asks_programs() -> None:
     found = [
         f"{relative(directory)}: {fault}"
         for directory in seen
-        for fault in scenario_faults([source_of(p) for p in files(f"{relative(directory)}/tests/**/test_*.py")])
+        for fault in name_faults(sequence_of(directory), names_in(directory))
+        + scenario_faults([source_of(p) for p in files(f"{relative(directory)}/**/test_*.py")])
     ]
     report(found, len(seen), "scenarios")
 
@@ -102,8 +127,7 @@ def test_every_public_role_has_a_scenario_that_repeats_and_takes_back() -> None:
         if not (directory / "molecule.yml").exists():
             found.append(f"molecule/{role}: the role {role} has no scenario")
             continue
-        own = {path.stem for path in files(f"molecule/{role}/*.yml")}
-        found += [f"molecule/{role}: {fault}" for fault in sequence_faults(sequence_of(directory), own)]
+        found += [f"molecule/{role}: {fault}" for fault in sequence_faults(sequence_of(directory))]
         text = "".join(source_of(path) for path in files(f"molecule/{role}/**/*.yml"))
         if f"{FQCN}.{role}" not in text and f"{role}_" not in text:
             found.append(f"molecule/{role}: does not use the role")
@@ -143,20 +167,30 @@ def test_scenario_faults_flags(sources: list[str]) -> None:
     assert scenario_faults(sources)
 
 
-SEQUENCE = ["create", "converge", "idempotence", "verify", "side_effect", "destroy"]
+SEQUENCE = ["create", "converge", "idempotence", "verify", "side_effect remove.yml", "verify tests_removed", "destroy"]
+NAMES = {"converge.yml", "remove.yml", "tests", "tests_removed"}
 
 
 def test_sequence_faults_passes_a_good_sequence() -> None:
-    assert sequence_faults(SEQUENCE, {"converge", "side_effect"}) == []
+    assert sequence_faults(SEQUENCE) == []
 
 
-@pytest.mark.parametrize("step", SEQUENCE)
+@pytest.mark.parametrize("step", SEQUENCE[:5] + SEQUENCE[6:])
 def test_sequence_faults_flags_a_missing(step: str) -> None:
-    assert sequence_faults([name for name in SEQUENCE if name != step], {"side_effect"})
+    assert sequence_faults([name for name in SEQUENCE if name.split()[0] != step.split()[0]])
 
 
-def test_sequence_faults_flags_a_missing_playbook() -> None:
-    assert sequence_faults(SEQUENCE, {"converge"})
+def test_name_faults_passes_names_that_fit() -> None:
+    assert name_faults(SEQUENCE, NAMES) == []
+
+
+@pytest.mark.parametrize("name", ["remove.yml", "tests", "tests_removed"])
+def test_name_faults_flags_a_name_that_is_not_there(name: str) -> None:
+    assert name_faults(SEQUENCE, NAMES - {name}) == [f"uses {name}, which it does not have"]
+
+
+def test_name_faults_flags_tests_that_never_run() -> None:
+    assert name_faults(SEQUENCE, NAMES | {"tests_forgotten"}) == ["never verifies tests_forgotten"]
 
 
 @pytest.mark.parametrize("word", ["mark.skip", "mark.xfail(strict=True)", "skip('x')", "importorskip('x')"])

@@ -130,11 +130,8 @@ def wrong_names(task: Task, role: str, handler: bool) -> list[str]:
         names.append((task.data.get("loop_control") or {}).get("loop_var", "item"))
     found = [f"{task.where}: {name}: does not start with {prefix}" for name in names if not name.startswith(prefix)]
     for key in ("name", "listen", "notify") if handler else ("notify",):
-        found += [
-            f"{task.where}: {key} is not static: {text}"
-            for key_unused, text in strings_in(task.data.get(key))
-            if "{{" in text
-        ]
+        texts = [entry[1] for entry in strings_in(task.data.get(key))]
+        found += [f"{task.where}: {key} is not static: {text}" for text in texts if "{{" in text]
     return found
 
 

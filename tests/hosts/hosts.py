@@ -87,6 +87,8 @@ def as_root(layout: Layout) -> None:
     if os.geteuid() == 0 or shutil.which("sudo") is None:
         return
     os.environ |= {"BULWARK_CACHE": str(layout.cache), "BULWARK_RUN": str(layout.run)}
+    layout.run.mkdir(parents=True, exist_ok=True)
+    layout.cache.mkdir(parents=True, exist_ok=True)
     os.execvp("sudo", ["sudo", f"--preserve-env={_KEPT_VARIABLES}", sys.executable, *sys.argv])
 
 
@@ -125,15 +127,15 @@ def main(arguments: list[str]) -> int:
         if not life.is_up(layout, name):
             raise HostError(f"host {name}: is not up; run `hosts.py up {name}`")
         return subprocess.call(["ssh", "-F", str(layout.ssh_config), name, *options.rest])
-    if command == "deps":
-        install_packages(only_check=options.check)
+    if command == "deps" and options.check:
+        install_packages(only_check=True)
         return 0
     if command == "list":
         for row in life.table(layout):
             print("  ".join(row))
         return 0
     as_root(layout)
-    install_packages(only_check=True)
+    install_packages(only_check=command != "deps")
     if command == "_supervise":
         supervise(layout, options.hosts[0], options.owner)
     elif command == "image":

@@ -7,7 +7,7 @@
 
 Each layer is a list of commands. Pytest and ansible-test report their counts through the file
 named by BULWARK_TALLY; any other command is one test. A layer that counts zero tests has failed.
-Whatever happens (failure, Ctrl-C, SIGTERM), hosts that this run may have started are taken down,
+Whatever happens (failure, Ctrl-C, SIGTERM), the hosts of this run are taken down,
 the summary is printed and the last line is "N passed, N failed".
 Standard library only: it runs under the user's Python, the layers under the pinned environments.
 """
@@ -144,7 +144,6 @@ def base_environment() -> dict[str, str]:
         if not name.startswith(("ANSIBLE_", "MOLECULE_", "PYTEST_")) and name not in ("PYTHONPATH", "PYTHONHOME")
     }
     kept.update(
-        ANSIBLE_HOME=str(ROOT / ".cache/ansible"),
         ANSIBLE_INJECT_FACT_VARS="false",
         BULWARK_OWNER_PID=str(os.getpid()),
         MOLECULE_GLOB=MOLECULE_GLOB,
@@ -154,6 +153,8 @@ def base_environment() -> dict[str, str]:
     # ansible-core refuses to start under a locale that is not UTF-8.
     if "utf" not in (kept.get("LC_ALL") or kept.get("LC_CTYPE") or kept.get("LANG") or "").lower():
         kept["LC_ALL"] = "C.UTF-8"
+    if not sys.stdout.isatty():
+        kept.update(ANSIBLE_NOCOLOR="1", NO_COLOR="1", PY_COLORS="0")
     return kept
 
 
@@ -164,6 +165,10 @@ class Runner:
         self.environ = base_environment()
         self.outcomes: list[Outcome] = []
         self.hosts_used = False
+        # Hosts and ssh connections of our own. Ansible names a connection's socket after the host alone, so two runs
+        # with one ANSIBLE_HOME would talk to each other's hosts.
+        self.own = tempfile.TemporaryDirectory(prefix="bulwark-", ignore_cleanup_errors=True)
+        self.environ.update(ANSIBLE_HOME=f"{self.own.name}/ansible", BULWARK_RUN=f"{self.own.name}/run")
         self.started = time.monotonic()
 
     def run(self, layer: Layer) -> Outcome:
@@ -229,6 +234,7 @@ class Runner:
             )
             if done.returncode:
                 self.outcomes.append(Outcome("hosts down", 0, 1, 0.0, f"hosts.py ended with {done.returncode}"))
+        self.own.cleanup()
         passed = sum(outcome.passed for outcome in self.outcomes)
         failed = sum(outcome.failed for outcome in self.outcomes)
         if summary or failed:

@@ -39,19 +39,24 @@ def cgroup_root() -> Path | None:
     return None
 
 
-def make_cgroup(name: str) -> Path | None:
-    """Make a cgroup for one container, with every controller that the outer machine lends."""
+def cgroup_of(folder: Path) -> Path | None:
+    """The cgroup of the container whose folder is `folder`, whether it exists or not."""
     root = cgroup_root()
-    if root is None:
+    return None if root is None else root / f"bulwark-{recipe.digest(str(folder))}"
+
+
+def make_cgroup(folder: Path) -> Path | None:
+    """Make the cgroup of one container, with every controller that the outer machine lends."""
+    group = cgroup_of(folder)
+    if group is None:
         say("container tier: no writable cgroup v2 tree on this machine; containers share the caller's cgroup")
         return None
     for controller in _CONTROLLERS:
         # The machine's own layout may forbid any of them; a container without it still runs.
         try:
-            (root / "cgroup.subtree_control").write_text(f"+{controller}", encoding="utf-8")
+            (group.parent / "cgroup.subtree_control").write_text(f"+{controller}", encoding="utf-8")
         except OSError:
             continue
-    group = root / name
     try:
         group.mkdir(exist_ok=True)
     except OSError as error:
@@ -60,10 +65,12 @@ def make_cgroup(name: str) -> Path | None:
     return group
 
 
-def remove_cgroup(group: Path) -> None:
-    """Remove a cgroup with everything below it; its processes must be gone."""
-    for folder, _, _ in os.walk(group, topdown=False):
-        os.rmdir(folder)
+def remove_cgroup(folder: Path) -> None:
+    """Remove the container's cgroup with everything below it; its processes must be gone."""
+    group = cgroup_of(folder)
+    if group is not None:
+        for path, _, _ in os.walk(group, topdown=False):
+            os.rmdir(path)
 
 
 def on_overlay(folder: Path) -> bool:

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from . import machine, recipe, snapshot
 from . import rootfs as rootfs_maker
-from .layout import Layout, locked
+from .layout import Layout, give_to_caller, locked
 from .process import remove_tree, run, say
 from .recipe import Suite
 
@@ -35,13 +34,6 @@ def public_key(layout: Layout) -> str:
                 give_to_caller(path)
             give_to_caller(layout.key.parent)
     return layout.key.with_suffix(".pub").read_text(encoding="utf-8").strip()
-
-
-def give_to_caller(path: Path) -> None:
-    """Under sudo, make the user who called it the owner of `path`."""
-    uid, gid = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
-    if os.geteuid() == 0 and uid and gid:
-        os.chown(path, int(uid), int(gid), follow_symlinks=False)
 
 
 def rootfs_path(layout: Layout, suite: Suite) -> Path:

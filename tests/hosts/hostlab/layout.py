@@ -47,7 +47,7 @@ class Layout:
     def control(self) -> Path:
         """Short folder for ssh's shared connections (a control path has little room)."""
         tag = hashlib.sha256(str(self.run).encode()).hexdigest()[:8]
-        return Path(tempfile.gettempdir()) / f"bulwark-{os.getuid()}-{tag}"
+        return Path(tempfile.gettempdir()) / f"bulwark-{_caller()[0]}-{tag}"
 
     def host(self, name: str) -> Path:
         """Folder of the running host `name`."""
@@ -73,6 +73,19 @@ def default_layout() -> Layout:
             f"BULWARK_CACHE {str(cache)!r}: has a character that mount or QEMU would misread; choose another"
         )
     return Layout(cache, run)
+
+
+def _caller() -> tuple[int, int]:
+    """User and group ids of the person at the keyboard: under sudo, those of its caller."""
+    if os.geteuid() == 0 and os.environ.get("SUDO_UID") and os.environ.get("SUDO_GID"):
+        return int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"])
+    return os.getuid(), os.getgid()
+
+
+def give_to_caller(path: Path) -> None:
+    """Make the person at the keyboard the owner of `path`."""
+    if _caller() != (os.getuid(), os.getgid()):
+        os.chown(path, *_caller(), follow_symlinks=False)
 
 
 @contextlib.contextmanager

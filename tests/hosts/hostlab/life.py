@@ -22,7 +22,7 @@ from .supervisor import RECORD, clean
 
 _PROGRAM = Path(__file__).parent.parent / "hosts.py"
 _STOP_SECONDS = 30
-_START_SECONDS = 120
+_START_SECONDS = 240
 
 # Runs on a host that is starting, in its Python 3; succeeds and prints the engine's version when all is ready. A
 # restored machine (clock given) still lives in its snapshot's time, name and random state.
@@ -30,7 +30,9 @@ _READY = """\
 import fcntl, http.client, json, socket, subprocess, sys, time
 clock, name, seed = CLOCK, NAME, SEED
 if clock is not None:
-    time.clock_settime(time.CLOCK_REALTIME, clock)
+    # The hardware clock follows the outer machine; what we were told is as old as the log-in took.
+    hardware = float(open("/sys/class/rtc/rtc0/since_epoch").read())
+    time.clock_settime(time.CLOCK_REALTIME, max(clock, hardware))
     with open("/dev/urandom", "r+b", buffering=0) as pool:
         pool.write(bytes.fromhex(seed))
         fcntl.ioctl(pool, 0x5207)
@@ -160,7 +162,7 @@ def _up(layout: Layout, host: Host, watched: str | None) -> None:
             host.name,
             "python3 -",
             within=_START_SECONDS,
-            per_try=60,
+            per_try=120,
             stdin=script,
             still_there=there,
         ).strip()
@@ -200,7 +202,7 @@ def _down(layout: Layout, name: str) -> bool:
         began = start_time(pid)
         if began is not None:
             stop(pid, began, patience=_STOP_SECONDS)
-    clean(layout, name, None if known is None else known.get("cgroup"))
+    clean(layout, name)
     left = [pid for pid in marked(folder) if start_time(pid) is not None]
     if left or str(folder) in Path("/proc/self/mountinfo").read_text(encoding="utf-8"):
         raise HostError(f"host {name}: still has processes {left} or mounts below {folder}; end them and try again")

@@ -77,7 +77,7 @@ def marked(folder: Path) -> list[int]:
 
 
 def run(
-    command: Sequence[str | Path],
+    command: Sequence[object],
     *,
     what: str,
     timeout: float = 600,

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .layout import Layout
+from .layout import Layout, give_to_caller
 from .recipe import HostError
 
 _CONNECT = Path(__file__).parent / "connect.py"
@@ -39,10 +39,12 @@ def write_config(layout: Layout) -> None:
     """Write the ssh configuration that all hosts share; each host adds its own file while it is up."""
     layout.run.mkdir(parents=True, exist_ok=True)
     layout.control.mkdir(mode=0o700, exist_ok=True)
+    give_to_caller(layout.control)
     text = f'Include "{layout.run}/*/ssh.conf"\n' + shared_options(layout)
     if not layout.ssh_config.exists() or layout.ssh_config.read_text(encoding="utf-8") != text:
         draft = layout.ssh_config.with_suffix(".new")
         draft.write_text(text, encoding="utf-8")
+        give_to_caller(draft)
         draft.replace(layout.ssh_config)
 
 

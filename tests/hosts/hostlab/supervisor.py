@@ -13,6 +13,7 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from . import container, image, machine, remote
@@ -52,11 +53,11 @@ def supervise(layout: Layout, name: str, owner: str | None) -> None:
         draft = folder / f"{RECORD}.new"
         draft.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         draft.replace(folder / RECORD)
-        _watch(child, console, folder / "console.log", watched)
+        ended = _watch(child, console, folder / "console.log", watched)
     finally:
         child.kill()
         child.wait()
-        clean(layout, name, record.get("cgroup"))
+    clean(layout, name, keep_logs=ended)
 
 
 def _start(layout: Layout, host: Host, folder: Path) -> tuple[subprocess.Popen[bytes], int | None, dict[str, object]]:
@@ -67,7 +68,7 @@ def _start(layout: Layout, host: Host, folder: Path) -> tuple[subprocess.Popen[b
         _hold(layout, rootfs)
         (folder / "data").mkdir()
         master, slave = pty.openpty()
-        group = container.make_cgroup(f"bulwark-{os.getpid()}")
+        group = container.make_cgroup(folder)
         child = subprocess.Popen(
             container.command(group),
             env=container.environment(host, rootfs, folder, os.ttyname(slave)),
@@ -75,7 +76,7 @@ def _start(layout: Layout, host: Host, folder: Path) -> tuple[subprocess.Popen[b
             start_new_session=True,
         )
         entry = remote.container_entry(host.name, folder / "io" / "ssh.sock")
-        record: dict[str, object] = {"image": rootfs.name, "cgroup": str(group) if group else None}
+        record: dict[str, object] = {"image": rootfs.name}
         (folder / "ssh.conf").write_text(entry, encoding="utf-8")
         # The slave stays open here: without any opener the master would report the end of the console.
         return child, master, record
@@ -93,7 +94,7 @@ def _start(layout: Layout, host: Host, folder: Path) -> tuple[subprocess.Popen[b
         start_new_session=True,
     )
     (folder / "ssh.conf").write_text(remote.machine_entry(host.name, port), encoding="utf-8")
-    return child, None, {"image": target.name, "port": port, "accelerator": accel, "cgroup": None}
+    return child, None, {"image": target.name, "port": port, "accelerator": accel}
 
 
 def _hold(layout: Layout, target: Path) -> None:
@@ -104,8 +105,8 @@ def _hold(layout: Layout, target: Path) -> None:
         raise HostError(f"image {target.name}: is missing; run `hosts.py image` for this host")
 
 
-def _watch(child: subprocess.Popen[bytes], console: int | None, log: Path, watched: list[int]) -> None:
-    """Copy the console to its log until the host ends or one of the `watched` descriptors says stop."""
+def _watch(child: subprocess.Popen[bytes], console: int | None, log: Path, watched: list[int]) -> bool:
+    """Copy the console to its log until a `watched` descriptor says stop; return whether the host ended by itself."""
     ended = os.pidfd_open(child.pid)
     sources = [ended, *watched, *([] if console is None else [console])]
     with log.open("ab", buffering=0) as sink:
@@ -115,21 +116,25 @@ def _watch(child: subprocess.Popen[bytes], console: int | None, log: Path, watch
                 sink.write(os.read(console, 65536))
             if ended in ready:
                 say("the host has ended")
-                return
+                return True
             if any(source in ready for source in watched):
                 say("asked to stop" if watched[0] in ready else "its owner is gone")
-                return
+                return False
 
 
-def clean(layout: Layout, name: str, group: object) -> None:
-    """Remove what a dead host leaves: cgroup, shared ssh connection, folder."""
-    if group and Path(str(group)).is_dir():
-        _patiently(lambda: container.remove_cgroup(Path(str(group))))
+def clean(layout: Layout, name: str, *, keep_logs: bool = False) -> None:
+    """Remove what a dead host leaves: cgroup, shared ssh connection, disk, folder (unless its logs are to stay)."""
+    folder = layout.host(name)
+    _patiently(lambda: container.remove_cgroup(folder))
     (layout.control / name).unlink(missing_ok=True)
-    _patiently(lambda: remove_tree(layout.host(name)))
+    if keep_logs:
+        _patiently(lambda: remove_tree(folder / "data"))
+        (folder / "disk.qcow2").unlink(missing_ok=True)
+    else:
+        _patiently(lambda: remove_tree(folder))
 
 
-def _patiently(action) -> None:  # type: ignore[no-untyped-def]
+def _patiently(action: Callable[[], None]) -> None:
     """Repeat an action that fails while the kernel still buries the host's last processes."""
     for _ in range(50):
         try:

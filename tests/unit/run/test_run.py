@@ -157,6 +157,12 @@ def test_failure_of_a_layer_does_not_leave_hosts(tmp_path: Path, monkeypatch: py
     assert calls.read_text().splitlines()[-1] == "down --all"
 
 
+def test_two_runs_share_neither_hosts_nor_connections() -> None:
+    first, second = run.Runner(), run.Runner()
+    for name in ("ANSIBLE_HOME", "BULWARK_RUN"):
+        assert first.environ[name] != second.environ[name]
+
+
 def test_run_without_hosts_leaves_other_hosts_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script, calls = fake_hosts(tmp_path)
     monkeypatch.setattr(run, "HOSTS", script)

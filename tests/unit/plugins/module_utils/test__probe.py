@@ -73,6 +73,13 @@ def test_registry_entry_names_functions_with_their_parameters(one: Probe) -> Non
             inspect.signature(_probe_program.ACTIONS[action.name]).bind(**action.arguments)
 
 
+@pytest.mark.parametrize("one", PROBES, ids=lambda one: one.id)
+def test_control_has_less_time_than_the_attempt(one: Probe) -> None:
+    limit = one.attempt.arguments.get("seconds")
+    allowed = [control.arguments["seconds"] for control in one.controls if "seconds" in control.arguments]
+    assert limit is None or (allowed and max(allowed) < limit)
+
+
 def test_registry_has_each_id_once() -> None:
     assert len({one.id for one in PROBES}) == len(PROBES) >= 11
 

@@ -1,0 +1,518 @@
+# Copyright (c) 2026, bulwark.docker contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running the probes against an engine that exists in memory only."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import struct
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from ansible_collections.bulwark.docker.plugins.module_utils._errors import ConfigError, EngineError, HostError
+from ansible_collections.bulwark.docker.plugins.module_utils._host_api import ApiResponse, CommandResult, FileStat
+from ansible_collections.bulwark.docker.plugins.module_utils._instance import system_instance
+from ansible_collections.bulwark.docker.plugins.module_utils._probe import PROBES
+from ansible_collections.bulwark.docker.plugins.module_utils._probe_runner import Request, run_probes
+
+RUN_ID = "abc123"
+LEFT_CONTAINER, LEFT_IMAGE = "left-container", "left-image"
+TCP_TABLE = (
+    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+    "   0: 0100007F:0947 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 7002 1 x\n"
+    "   1: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 7099 1 x\n"
+)
+UNIX_TABLE = (
+    "Num       RefCount Protocol Flags    Type St Inode Path\n"
+    "0000: 00000002 00000000 00010000 0001 01 7001 /run/docker.sock\n"
+    "0000: 00000002 00000000 00010000 0001 01 7003 /run/docker/libnetwork/ab.sock\n"
+)
+PROXY = b"/usr/bin/docker-proxy\0-proto\0tcp\0-host-ip\0" + b"127.0.0.1\0-host-port\0" + b"32768\0-container-ip\0x\0"
+# What an action of each place comes to on a hardened engine; everything else is gained.
+REFUSED = {
+    ("subject", "tcp_exchange"),
+    ("subject", "udp_exchange"),
+    ("subject", "cgroup_view"),
+    ("subject", "read_root_only"),
+    ("subject", "system_call"),
+}
+
+
+class FakeEngineHost:
+    """A host whose engine and files are dictionaries; `hardened` decides what the attackers get."""
+
+    def __init__(self, hardened: bool = True) -> None:
+        self.hardened = hardened
+        self.info = {
+            "OSType": "linux",
+            "ServerVersion": "26.1.5",
+            "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
+            "LoggingDriver": "json-file",
+            "DockerRootDir": "/var/lib/docker",
+        }
+        self.log_options = {"max-size": "1m", "max-file": "2"} if hardened else {}
+        self.bridge: dict[str, Any] | None = {"Driver": "bridge"}
+        self.containers: dict[str, dict[str, Any]] = {}
+        self.images: dict[str, bytes] = {}
+        self.requests: list[tuple[str, str]] = []
+        self.started: list[str] = []
+        self.locked: list[str] = []
+        self.silent: set[str] = set()
+        self.crashing: set[str] = set()
+        self.failing: dict[str, Callable[[], ApiResponse]] = {}
+        self.clock = 1000.0
+        self.tcp_answer: bytes | Exception = b"HTTP/1.0 400 Bad Request\r\n"
+        self.host_rc = 0
+        self.files: dict[str, bytes] = {
+            "/proc/77/comm": b"dockerd\n",
+            "/proc/77/net/tcp": b"",
+            "/proc/77/net/unix": UNIX_TABLE.encode(),
+            "/proc/88/comm": b"sshd\n",
+            "/usr/bin/cat": b"reader",
+        }
+        if not hardened:
+            self.files["/proc/99/cmdline"] = PROXY
+        self.links = {
+            "/bin": "usr/bin",
+            "/proc/77/fd/3": "socket:[7001]",
+            "/proc/77/fd/4": "socket:[7003]",
+            "/proc/77/ns/net": "net:[1]",
+            "/proc/self/ns/net": "net:[1]",
+        }
+
+    # files
+
+    def read_file(self, path: str) -> bytes | None:
+        return self.files.get(path)
+
+    def stat(self, path: str) -> FileStat | None:
+        size = self.log_sizes().get(path, 1)
+        if path in ("/usr/bin/python3", "/usr/bin/cat") or path in self.log_sizes():
+            return FileStat("file", 0o755, 0, 0, size, 0, 0)
+        return FileStat("directory", 0o755, 0, 0, 0, 0, 0) if path in ("/bin", "/lib") else None
+
+    def log_sizes(self) -> dict[str, int]:
+        """Log files of the running writer container, which a hardened engine rotates."""
+        found: dict[str, int] = {}
+        for identity, container in self.containers.items():
+            if container["name"].endswith("writer"):
+                base = f"/var/lib/docker/containers/{identity}/{identity}-json.log"
+                found = {base: 900_000, f"{base}.1": 1_050_000} if self.hardened else {base: 4_300_000}
+        return found
+
+    def list_directory(self, path: str) -> list[str]:
+        paths = [*self.files, *self.links, *self.log_sizes()]
+        return sorted({name[len(path) + 1 :].split("/")[0] for name in paths if name.startswith(path + "/")})
+
+    def real_path(self, path: str) -> str:
+        return path
+
+    def read_link(self, path: str) -> str | None:
+        return self.links.get(path)
+
+    def which(self, name: str) -> str | None:
+        path = f"/usr/bin/{name}"
+        return path if path in self.files else None
+
+    # programs, time, sockets
+
+    def run(
+        self,
+        argv: Sequence[str],
+        data: str | None = None,
+        timeout: float | None = None,
+        environ: dict[str, str] | None = None,
+    ) -> CommandResult:
+        assert timeout is not None
+        if data is None:
+            return CommandResult(0 if argv[0] == "/usr/bin/python3" else 1, "", "")
+        assert "def unix_version" in data
+        return CommandResult(self.host_rc, self.report("host", json.loads(argv[-1])), "Traceback: no luck")
+
+    def report(self, place: str, spec: dict[str, Any]) -> str:
+        """Output of the program at a place."""
+        if place in self.silent:
+            return ""
+        lines = []
+        for action in spec["actions"]:
+            refused = (place, action["name"]) in REFUSED or (place == "host" and action["uid"])
+            refused = refused or (action["name"] == "open_files" and action["arguments"]["count"] > 1000)
+            lines.append(
+                {"id": action["id"], "gained": not (refused and self.hardened), "detail": "seen", "seconds": 0.5}
+            )
+        return "".join(json.dumps(line) + "\n" for line in [*lines, {"done": True}])
+
+    def tcp_request(self, address: str, port: int, data: bytes, timeout: float = 3.0) -> bytes:
+        self.requests.append(("TCP", f"{address}:{port}"))
+        if isinstance(self.tcp_answer, Exception):
+            raise HostError("ask the TCP listener: no") from self.tcp_answer
+        return self.tcp_answer
+
+    def now(self) -> float:
+        return self.clock
+
+    def sleep(self, seconds: float) -> None:
+        self.clock += seconds
+
+    @contextlib.contextmanager
+    def lock(self, path: str, timeout: float) -> Iterator[None]:
+        self.locked.append(path)
+        yield
+
+    # the engine
+
+    def api(
+        self, socket_path: str, method: str, path: str, body: bytes | None = None, timeout: float = 10.0
+    ) -> ApiResponse:
+        assert socket_path == "/run/docker.sock"
+        split = urlsplit(path)
+        self.requests.append((method, split.path))
+        for needle, answer in self.failing.items():
+            if needle in f"{method} {path}":
+                return answer()
+        query = {name: values[0] for name, values in parse_qs(split.query).items()}
+        return self.answer(method, split.path.strip("/").split("/"), query, body)
+
+    def answer(self, method: str, parts: list[str], query: dict[str, str], body: bytes | None) -> ApiResponse:
+        match method, parts:
+            case "GET", ["info"]:
+                return good(self.info)
+            case "GET", ["networks", "bridge"]:
+                return good(self.bridge) if self.bridge is not None else ApiResponse(404, b'{"message":"gone"}')
+            case "GET", ["containers" | "images" as kind, "json"]:
+                assert query["filters"] == '{"label": ["bulwark.probe"]}'
+                return good([{"Id": name} for name in getattr(self, kind)])
+            case "POST", ["images", "create"]:
+                assert query["changes"] == f"LABEL bulwark.probe={query['tag']}"
+                self.images[f"{query['repo']}:{query['tag']}"] = body or b""
+                return ApiResponse(200, b'{"status":"sha256:1"}')
+            case "POST", ["containers", "create"]:
+                return self.create(query["name"], json.loads(body or b""))
+            case "POST", ["containers", identity, "start"]:
+                self.started.append(self.containers[identity]["name"])
+                return ApiResponse(204, b"")
+            case "GET", ["containers", identity, "json"]:
+                return good(self.inspect(identity))
+            case "GET", ["containers", identity, "logs"]:
+                return ApiResponse(200, self.logs(self.containers[identity]))
+            case "DELETE", ["containers" | "images" as kind, identity]:
+                gone = getattr(self, kind).pop(identity, None)
+                return ApiResponse(204 if gone is not None else 404, b"")
+        raise AssertionError(f"unexpected request {method} {parts}")
+
+    def create(self, name: str, payload: dict[str, Any]) -> ApiResponse:
+        assert payload["Image"] in self.images
+        identity = f"id-{name}"
+        self.containers[identity] = {"name": name, "payload": payload}
+        return ApiResponse(201, json.dumps({"Id": identity}).encode())
+
+    def inspect(self, identity: str) -> dict[str, Any]:
+        container = self.containers[identity]
+        host = container["payload"]["HostConfig"]
+        ports = {port: [{"HostIp": "127.0.0.1", "HostPort": "32768"}] for port in host.get("PortBindings", {})}
+        return {
+            "State": {"Running": container["name"].rsplit("-", 1)[1] not in self.crashing},
+            "HostConfig": {"LogConfig": host.get("LogConfig", {"Type": "json-file", "Config": self.log_options})},
+            "NetworkSettings": {
+                "Networks": {"bridge": {"IPAddress": "172.17.0.2", "GlobalIPv6Address": ""}},
+                "Ports": ports,
+            },
+        }
+
+    def logs(self, container: dict[str, Any]) -> bytes:
+        place = container["name"].rsplit("-", 1)[1]
+        if place in self.crashing:
+            return frame(2, b"python3: can't open file")
+        return frame(1, self.report(place, json.loads(container["payload"]["Cmd"][-1])).encode())
+
+
+def good(value: Any) -> ApiResponse:
+    return ApiResponse(200, json.dumps(value).encode())
+
+
+def frame(kind: int, data: bytes) -> bytes:
+    return struct.pack(">B3xI", kind, len(data)) + data
+
+
+def refuse(status: int, message: str) -> Callable[[], ApiResponse]:
+    return lambda: ApiResponse(status, json.dumps({"message": message}).encode())
+
+
+def probe(host: FakeEngineHost, *names: str, check_mode: bool = False, timeout: int = 5) -> dict[str, Any]:
+    request = Request(names or ("all",), system_instance(), timeout, 65536)
+    return run_probes(host, request, RUN_ID, check_mode)  # type: ignore[arg-type]
+
+
+def verdicts(report: dict[str, Any]) -> dict[str, str]:
+    return {result["id"]: result["verdict"] for result in report["results"]}
+
+
+def result_of(report: dict[str, Any], name: str) -> dict[str, Any]:
+    [found] = [result for result in report["results"] if result["id"] == name]
+    return dict(found)
+
+
+def test_hardened_engine_blocks_every_probe() -> None:
+    report = probe(FakeEngineHost(hardened=True))
+    assert verdicts(report) == {one.id: "blocked" for one in PROBES}
+    assert report["counts"] == {
+        "blocked": len(PROBES),
+        "error": 0,
+        "not_applicable": 0,
+        "not_blocked": 0,
+        "run": len(PROBES),
+    }
+    assert report["engine_version"] == "26.1.5"
+    assert report["planned"] == [one.id for one in PROBES]
+
+
+def test_open_engine_blocks_no_probe() -> None:
+    host = FakeEngineHost(hardened=False)
+    host.files["/proc/77/net/tcp"] = TCP_TABLE.encode()
+    host.links["/proc/77/fd/5"] = "socket:[7002]"
+    host.tcp_answer = b"HTTP/1.1 200 OK\r\n"
+    assert set(verdicts(probe(host)).values()) == {"not_blocked"}
+
+
+@pytest.mark.parametrize("hardened", [True, False])
+def test_nothing_stays_behind_and_the_engine_is_locked_meanwhile(hardened: bool) -> None:
+    host = FakeEngineHost(hardened)
+    probe(host)
+    assert (host.containers, host.images) == ({}, {})
+    assert host.locked == ["/run/bulwark-docker/system.lock"]
+
+
+def test_traces_of_a_killed_run_are_removed_before_the_first_container() -> None:
+    host = FakeEngineHost()
+    host.containers[LEFT_CONTAINER] = {"name": "old-subject"}
+    host.images[LEFT_IMAGE] = b""
+    probe(host, "limits.nofile")
+    assert (host.containers, host.images) == ({}, {})
+    removal = host.requests.index(("DELETE", f"/images/{LEFT_IMAGE}"))
+    assert ("DELETE", f"/containers/{LEFT_CONTAINER}") in host.requests[:removal]
+    assert removal < host.requests.index(("POST", "/images/create"))
+
+
+def test_only_the_containers_of_the_chosen_probes_are_started() -> None:
+    host = FakeEngineHost()
+    report = probe(host, "limits.nofile")
+    assert host.started == [f"bulwark-probe-{RUN_ID}-subject"]
+    assert list(verdicts(report)) == ["limits.nofile"]
+
+
+def test_probe_of_the_api_alone_starts_no_container() -> None:
+    host = FakeEngineHost()
+    assert verdicts(probe(host, "api")) == {"api.tcp_plaintext": "blocked", "api.unix_socket_other_user": "blocked"}
+    assert (host.started, [path for _method, path in host.requests if "create" in path]) == ([], [])
+
+
+def test_sibling_listens_before_the_attackers_start() -> None:
+    host = FakeEngineHost()
+    probe(host)
+    assert [name.rsplit("-", 1)[1] for name in host.started] == ["sibling", "subject", "relaxed", "writer"]
+
+
+def test_check_mode_tells_the_plan_and_asks_only() -> None:
+    host = FakeEngineHost()
+    report = probe(host, "privilege", check_mode=True)
+    assert list(report["planned"]) == [one.id for one in PROBES if one.group == "privilege"]
+    assert (report["results"], report["counts"]["run"]) == ([], 0)
+    assert {method for method, _path in host.requests} == {"GET"}
+    assert host.locked == []
+
+
+def test_choice_that_does_not_apply_here_is_refused() -> None:
+    host = FakeEngineHost()
+    host.info["LoggingDriver"] = "journald"
+    with pytest.raises(ConfigError, match=r"none of the chosen ones applies .*'journald' keeps no files"):
+        probe(host, "limits.log_rotation")
+    with pytest.raises(ConfigError, match="'nonsense' is neither"):
+        probe(host, "nonsense")
+
+
+def test_engine_without_default_bridge_leaves_the_rest_of_the_probes() -> None:
+    host = FakeEngineHost()
+    host.bridge = None
+    found = verdicts(probe(host))
+    assert [name for name, verdict in found.items() if verdict == "not_applicable"] == [
+        "isolation.sibling_tcp",
+        "isolation.sibling_udp",
+        "network.userland_proxy",
+    ]
+    assert f"bulwark-probe-{RUN_ID}-sibling" not in host.started
+
+
+def test_image_holds_program_and_readers() -> None:
+    host = FakeEngineHost()
+    seen: list[bytes] = []
+    host.failing["POST /containers/create"] = lambda: seen.extend(host.images.values()) or ApiResponse(500, b"stop")  # type: ignore[func-returns-value]
+    probe(host, "limits.nofile")
+    with tarfile.open(fileobj=io.BytesIO(seen[0])) as archive:
+        program = archive.extractfile("probe/program.py")
+        assert program is not None
+        assert b"def unix_version" in program.read()
+        assert archive.getmember("bin").linkname == "usr/bin"
+
+
+@pytest.mark.parametrize("place", ["subject", "relaxed", "sibling"])
+def test_container_that_cannot_start_never_looks_like_a_protection(place: str) -> None:
+    host = FakeEngineHost()
+    host.failing[f"POST /containers/id-bulwark-probe-{RUN_ID}-{place}/start"] = refuse(500, "runc failed")
+    report = probe(host)
+    needing = {one.id for one in PROBES if place in {action.place for action in one.actions}}
+    found = verdicts(report)
+    assert needing
+    assert {found[name] for name in needing} == {"error"}
+    assert "runc failed" in str([result for result in report["results"] if result["id"] in needing])
+    assert (host.containers, host.images) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("silent", "crashing", "words"),
+    [
+        ({"subject"}, set(), "did not end in time"),
+        (set(), {"subject"}, "ended before its report: \"python3: can't open"),
+    ],
+)
+def test_program_without_report_is_an_error(silent: set[str], crashing: set[str], words: str) -> None:
+    host = FakeEngineHost()
+    host.silent, host.crashing = silent, crashing
+    result = result_of(probe(host, "limits.nofile"), "limits.nofile")
+    assert result["verdict"] == "error"
+    assert words in result["evidence"]
+    assert host.clock < 1000 + 80
+
+
+def test_program_on_the_host_without_report_is_an_error() -> None:
+    host = FakeEngineHost()
+    host.silent, host.host_rc = {"host"}, 1
+    result = result_of(probe(host, "api.unix_socket_other_user"), "api.unix_socket_other_user")
+    assert (result["verdict"], "no luck" in result["evidence"]) == ("error", True)
+
+
+def test_sibling_without_address_spoils_the_attempt() -> None:
+    host = FakeEngineHost()
+    host.failing[f"GET /containers/id-bulwark-probe-{RUN_ID}-sibling/json"] = refuse(500, "lost")
+    report = probe(host, "isolation.sibling_tcp")
+    assert verdicts(report) == {"isolation.sibling_tcp": "error"}
+    assert "sibling_addresses is not known" in result_of(report, "isolation.sibling_tcp")["evidence"]
+
+
+def test_import_that_fails_ends_the_run_without_traces() -> None:
+    host = FakeEngineHost()
+    host.failing["POST /images/create"] = lambda: ApiResponse(200, b'{"error":"no space left on device"}')
+    with pytest.raises(EngineError, match="import the probe image: no space left on device"):
+        probe(host, "limits.nofile")
+    assert (host.containers, host.images) == ({}, {})
+
+
+def test_interrupted_run_is_cleaned_up() -> None:
+    host = FakeEngineHost()
+
+    def interrupt() -> ApiResponse:
+        raise KeyboardInterrupt
+
+    host.failing["/logs"] = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        probe(host, "limits.nofile")
+    assert host.started
+    assert (host.containers, host.images) == ({}, {})
+
+
+def test_traces_that_cannot_be_removed_are_a_failure_that_names_them() -> None:
+    host = FakeEngineHost()
+    host.failing["DELETE /images"] = refuse(409, "in use")
+    with pytest.raises(EngineError, match=rf"bulwark-probe:{RUN_ID} could not be removed; .*label bulwark.probe"):
+        probe(host, "limits.nofile")
+
+
+def test_removal_that_is_answered_late_is_looked_at_again() -> None:
+    host = FakeEngineHost()
+    late = iter([True, False, False])
+
+    def answer_late() -> ApiResponse:
+        if next(late):
+            raise HostError("ask the engine's API: timed out")
+        host.containers.clear()
+        return ApiResponse(204, b"")
+
+    host.failing["DELETE /containers"] = answer_late
+    assert verdicts(probe(host, "limits.nofile")) == {"limits.nofile": "blocked"}
+    assert host.containers == {}
+
+
+def test_engine_that_does_not_answer_is_a_failure() -> None:
+    host = FakeEngineHost()
+
+    def refuse_connection() -> ApiResponse:
+        raise HostError("ask the engine's API for GET /info: refused")
+
+    host.failing["GET /info"] = refuse_connection
+    with pytest.raises(HostError):
+        probe(host)
+
+
+def test_plaintext_question_goes_to_every_port_of_the_engine_and_no_other() -> None:
+    host = FakeEngineHost()
+    host.files["/proc/77/net/tcp"] = TCP_TABLE.encode()
+    host.links["/proc/77/fd/5"] = "socket:[7002]"
+    result = result_of(probe(host, "api.tcp_plaintext"), "api.tcp_plaintext")
+    assert [address for method, address in host.requests if method == "TCP"] == ["127.0.0.1:2375"]
+    assert result["verdict"] == "blocked"
+    assert result["evidence"] == "GET /version in plaintext: 127.0.0.1 port 2375: HTTP status 400"
+    assert result["control"].startswith("process 77 (dockerd) was found listening on /run/docker.sock")
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", "not_blocked"),
+        (b"HTTP/1.1 403 Forbidden\r\n", "blocked"),
+        (b"\x15\x03\x01\x00\x02\x02\x16", "blocked"),
+        (b"", "blocked"),
+        (ConnectionResetError(), "blocked"),
+        (TimeoutError(), "error"),
+        (ConnectionRefusedError(), "error"),
+    ],
+)
+def test_plaintext_verdict_follows_the_answer(answer: bytes | Exception, verdict: str) -> None:
+    host = FakeEngineHost()
+    host.files["/proc/77/net/tcp"] = TCP_TABLE.encode()
+    host.links["/proc/77/fd/5"] = "socket:[7002]"
+    host.tcp_answer = answer
+    assert verdicts(probe(host, "api.tcp_plaintext")) == {"api.tcp_plaintext": verdict}
+
+
+def test_engine_process_that_is_not_found_is_no_proof() -> None:
+    host = FakeEngineHost()
+    del host.links["/proc/77/fd/3"]
+    assert verdicts(probe(host, "api.tcp_plaintext")) == {"api.tcp_plaintext": "error"}
+
+
+def test_engine_in_another_network_namespace_is_out_of_reach() -> None:
+    host = FakeEngineHost()
+    host.links["/proc/77/ns/net"] = "net:[2]"
+    assert verdicts(probe(host, "api.tcp_plaintext")) == {"api.tcp_plaintext": "not_applicable"}
+
+
+def test_log_files_too_large_to_fill_are_not_written() -> None:
+    host = FakeEngineHost()
+    host.log_options = {"max-size": "1g", "max-file": "3"}
+    report = probe(host, "limits")
+    assert verdicts(report)["limits.log_rotation"] == "not_applicable"
+    assert f"bulwark-probe-{RUN_ID}-writer" not in host.started
+
+
+def test_python_outside_of_usr_cannot_run_in_a_container() -> None:
+    host = FakeEngineHost()
+    host.real_path = lambda path: path.replace("/usr/bin/python3", "/opt/python/bin/python3")  # type: ignore[method-assign]
+    found = verdicts(probe(host))
+    assert found.pop("api.tcp_plaintext") == "blocked"
+    assert set(found.values()) == {"not_applicable"}
