@@ -18,9 +18,10 @@ def load(host: Any, name: str) -> Any:
     return json.loads((folder / f"{alias}-{name}.json").read_text(encoding="utf-8"))
 
 
-def attack(host: Any) -> dict[str, dict[str, Any]]:
-    """Attack the host now; results by probe."""
-    answer = host.ansible("bulwark.docker.enforcement_probe", check=False)
+def attack(host: Any, *probes: str) -> dict[str, dict[str, Any]]:
+    """Attack the host now, with some probes or with all; results by probe."""
+    arguments = json.dumps({"probes": list(probes)}) if probes else "{}"
+    answer = host.ansible("bulwark.docker.enforcement_probe", arguments, check=False)
     results = {result["id"]: result for result in answer["results"]}
     assert len(results) == answer["counts"]["run"] + answer["counts"]["not_applicable"] > 0
     return results

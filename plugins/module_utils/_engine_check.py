@@ -68,7 +68,6 @@ UNREAD_SINCE: Mapping[str, Tuple[int, ...]] = {
     "deprecated-key-path": (24,),
     "allow-nondistributable-artifacts": (28, 1),
 }
-NETWORK_OPTS_SINCE = (24,)
 NEVER = (1000,)
 STOCK_RUNTIMES = ("runc", "io.containerd.runtime.v1.linux", "io.containerd.runc.v2")
 LOG_LEVELS = ("panic", "fatal", "error", "warn", "info", "debug", "trace")
@@ -295,9 +294,7 @@ class _Check:
         names: Dict[str, _Place] = {}
         last = {member.key: member for member in self.document.members}
         for member in last.values():
-            flat = member.key in FLAT_MAPS and (
-                self.version >= NETWORK_OPTS_SINCE or member.key != "default-network-opts"
-            )
+            flat = member.key in FLAT_MAPS and self.version >= KEYS[member.key].since
             if isinstance(member.value, dict) and not flat:
                 names.update((inner, _Place(value, member)) for inner, value in member.value.items())
             else:

@@ -112,7 +112,8 @@ class _Settings:
         """Names inside objects that are no known maps: dockerd sets boolean flags from them, and tlsverify counts."""
         names: Dict[str, Any] = {}
         for outer, inner in self.data.items():
-            if isinstance(inner, dict) and outer not in FLAT_MAPS:
+            flat = outer in FLAT_MAPS and self.version >= KEYS[outer].since
+            if isinstance(inner, dict) and not flat:
                 names.update(inner)
         return names
 

@@ -94,9 +94,11 @@ def _accepted(result: CommandResult, old: bool) -> bool:
 
 
 def _spoken(text: str) -> str:
-    """The telling part of an engine's output: the messages of its error lines, else its last lines."""
+    """The telling part of an engine's output: the messages of its error lines and its last word."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if TELLING.search(line)] or lines
+    if lines and lines[-1] not in telling:
+        telling.append(lines[-1])
     messages: List[str] = []
     for line in telling[-QUOTED_LINES:]:
         found = LOG_MESSAGE.search(line)
@@ -144,8 +146,8 @@ class EngineControl:
             self._reload()
             if not self._observe().live_restore:
                 raise EngineError(
-                    f"keep {len(self._state.containers)} container(s) alive: the engine {self._state.instance.name} did "
-                    "not switch live-restore on after a reload; stop them first, or allow it with "
+                    f"keep {len(self._state.containers)} container(s) alive: the engine {self._state.instance.name} "
+                    "did not switch live-restore on after a reload; stop them first, or allow it with "
                     "engine_allow_container_stop: true"
                 )
         if decision.action == "full_stop":
@@ -182,13 +184,16 @@ class EngineControl:
     def journal_words(self) -> str:
         """What the engine said since this object was made, cut down to its error lines."""
         instance = self._state.instance
-        unit = ["--user-unit=" + instance.service] if instance.rootless else ["--unit=" + instance.service]
-        argv = [*instance.journalctl, *unit, f"--since=@{int(self._since)}", "--output=cat", "--no-pager"]
+        scope, match = ("--user-unit=", "_SYSTEMD_USER_UNIT=") if instance.rootless else ("--unit=", "_SYSTEMD_UNIT=")
+        argv = [*instance.journalctl, f"--since=@{int(self._since)}", "--output=cat", "--no-pager"]
+        argv.append(f"--lines={JOURNAL_LINES}")
         try:
-            result = self._host.run([*argv, f"--lines={JOURNAL_LINES}"], timeout=30)
+            # The engine's own words first; those of systemd only repeat that something failed.
+            said = self._host.run([*argv, match + instance.service], timeout=30).stdout
+            said = said.strip() or self._host.run([*argv, scope + instance.service], timeout=30).stdout
         except HostError as exc:
             return f"it cannot be read ({exc})"
-        return _spoken(result.stdout)
+        return _spoken(said)
 
     def _systemctl(self, *words: str, timeout: float = 90.0) -> CommandResult:
         return self._host.run([*self._state.instance.systemctl, *words], timeout=timeout)

@@ -82,7 +82,7 @@ def report_engine(host: Host, instance: Instance) -> Dict[str, Any]:
             "path": state.instance.config_path,
             "exists": state.raw is not None,
             "mode": f"{state.raw_stat.mode:04o}" if state.raw_stat else None,
-            "problems": problems + [finding.message for finding in findings],
+            "problems": [mask_credentials(text) for text in problems + [finding.message for finding in findings]],
         },
         "data_root": state.info.get("DockerRootDir"),
         "storage_driver": state.info.get("Driver"),
@@ -143,7 +143,8 @@ def _pending(view: _View, key: Key) -> Tuple[str, str]:
             return "nothing", ""
         return "restart", _contradiction(view, name)
     if name in changed_keys(view.loaded, data):
-        how = "reload" if name in data and reloadable(key, view.state.version) else key.effect
+        read_again = name in data and reloadable(key, view.state.version)
+        how = "reload" if read_again else "full_stop" if key.effect == "full_stop" else "restart"
         return how, f"{name} on disk is not what the running engine read: it needs {_NEEDS[how]}"
     if name in divergent_keys(data, view.effective):
         return key.effect, _contradiction(view, name) + f"; it needs {_NEEDS[key.effect]}"

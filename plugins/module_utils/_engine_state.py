@@ -9,6 +9,7 @@ Nothing here changes the host.
 from __future__ import annotations
 
 import json
+import posixpath
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import quote
 
@@ -18,7 +19,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._engine_check impor
     PortUse,
     paths_to_inspect,
 )
-from ansible_collections.bulwark.docker.plugins.module_utils._errors import EngineError, HostError
+from ansible_collections.bulwark.docker.plugins.module_utils._errors import ConfigError, EngineError, HostError
 from ansible_collections.bulwark.docker.plugins.module_utils._flags import Flags, parse_flags
 from ansible_collections.bulwark.docker.plugins.module_utils._host_api import FileStat, Host
 from ansible_collections.bulwark.docker.plugins.module_utils._instance import Instance
@@ -199,6 +200,11 @@ def observe(host: Host, instance: Instance) -> EngineState:
     )
     unit = parse_unit(text, instance.service)
     command = build_command(unit, {entry.path: _read_text(host, entry.path) for entry in unit.environment_files})
+    if not posixpath.basename(command.argv[0]).startswith("dockerd"):
+        raise ConfigError(
+            f"read the unit {instance.service}: its ExecStart= starts {command.argv[0]}, so that nobody can see the "
+            f"flags of the engine ({', '.join(unit.paths)}); let ExecStart= name dockerd and its flags"
+        )
     version_text = _read_version(host, command.argv[0])
     version = parse_version(version_text)
     flags = parse_flags(command.argv[1:], version)

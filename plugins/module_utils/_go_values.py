@@ -88,6 +88,7 @@ ULIMIT_NAMES = frozenset(
         "stack",
     )
 )
+STRICT_URLS = (28,)
 LINK_LOCAL = ipaddress.IPv6Network("fe80::/64")
 RESERVED_LABELS = ("com.docker.", "io.docker.", "org.dockerproject.")
 
@@ -127,13 +128,18 @@ def parse_address(text: str, zone: bool = False) -> Optional[Address]:
         return None
 
 
-def parse_prefix(text: str) -> Optional[IpNetwork]:
-    """An address with prefix length ("10.0.0.0/8", host bits allowed), None when it is none."""
+def parse_prefix(text: str, zeros: bool = False) -> Optional[IpNetwork]:
+    """An address with prefix length ("10.0.0.0/8", host bits allowed), None when it is none.
+
+    `zeros` allows leading zeros in the length, as Go's net.ParseCIDR does and netip.ParsePrefix does not.
+    """
     address, slash, bits = text.rpartition("/")
     parsed = parse_address(address) if slash else None
-    if parsed is None or re.fullmatch("0|[1-9][0-9]{0,2}", bits) is None or int(bits) > parsed.max_prefixlen:
+    if parsed is None or re.fullmatch("0[0-9]*|[1-9][0-9]{0,2}" if zeros else "0|[1-9][0-9]{0,2}", bits) is None:
         return None
-    return ipaddress.ip_network(f"{parsed}/{bits}", strict=False)
+    if int(bits) > parsed.max_prefixlen:
+        return None
+    return ipaddress.ip_network(f"{parsed}/{int(bits)}", strict=False)
 
 
 def problem_size(text: str, version: Version) -> Optional[str]:
@@ -246,10 +252,14 @@ def problem_generic_resources(values: Sequence[str]) -> Optional[str]:
 
 
 class _Url:
-    """The parts of a URL that dockerd looks at; `problem` is set when Go's url.Parse refuses the text."""
+    """The parts of a URL that dockerd looks at; `problem` is set when Go's url.Parse refuses the text.
 
-    def __init__(self, text: str) -> None:
+    strict: brackets must hold an IPv6 address, as Go demands from 1.24.8 on (engines from 28.5 on are built with it).
+    """
+
+    def __init__(self, text: str, strict: bool = False) -> None:
         self.problem: Optional[str] = None
+        self.strict = strict
         self.scheme = self.host = self.path = self.query = self.user = ""
         self.has_user = False
         text, _hash, self.fragment = text.partition("#")
@@ -303,22 +313,36 @@ class _Url:
         if re.fullmatch(r"(?::[0-9]*)?", port) is None:
             self.problem = f"the port {port!r} is not a number"
             return
-        zone = re.sub(r"%25[^\]]*", "", name) if name.startswith("[") else name
-        if HOST_TEXT.fullmatch(zone) is None:
+        bare = re.sub(r"%25[^\]]*", "", name) if name.startswith("[") else name
+        if HOST_TEXT.fullmatch(bare) is None:
             self.problem = "the host holds a character that is not allowed"
+        elif self.strict and bare.startswith("[") and not _is_ipv6(bare[1:-1]):
+            self.problem = f"{bare} holds no IPv6 address"
+
+    @property
+    def name(self) -> str:
+        """The host without port and brackets."""
+        if self.host.startswith("["):
+            return self.host[1 : self.host.rfind("]")]
+        return self.host.rpartition(":")[0] if ":" in self.host else self.host
 
     @property
     def port(self) -> str:
+        """The port as text, empty when there is none."""
         closed = self.host.rfind("]")
         tail = self.host[closed + 1 :]
         return tail.rpartition(":")[2] if ":" in tail else ""
+
+
+def _is_ipv6(text: str) -> bool:
+    return ":" in text and parse_address(text) is not None
 
 
 def problem_mirror(text: str, version: Version) -> Optional[str]:
     """The URL of a registry mirror; 20.10 allows no path."""
     if version >= (28,) and (text.find("://") <= 0):
         return f"{text!r} has no scheme: begin it with https://"
-    url = _Url(text)
+    url = _Url(text, version >= STRICT_URLS)
     if url.problem is not None:
         return f"{text!r} is not a URL: {url.problem}"
     if url.scheme not in ("http", "https"):
@@ -344,9 +368,11 @@ def problem_host(text: str, version: Version) -> Optional[str]:
         return f"{text!r} begins with none of unix://, tcp://, fd://"
     if version < (23,):
         return _problem_old_tcp(text, rest)
-    url = _Url("tcp://" + rest)
-    if url.problem is not None:
-        return f"{text!r} is not an address: {url.problem}"
+    url = _Url("tcp://" + rest, version >= STRICT_URLS)
+    # dockerd writes the address anew and checks that a second time.
+    again = _Url(f"tcp://[{url.name}]", version >= STRICT_URLS) if ":" in url.name else url
+    if url.problem is not None or again.problem is not None or "%" in url.name:
+        return f"{text!r} is not an address: {url.problem or again.problem or 'it has a zone'}"
     if url.path:
         return f"{text!r} has a path, which only unix:// has"
     if (url.port and int(url.port) == 0) or (url.port and not fits_int64(int(url.port))):
@@ -386,12 +412,12 @@ def problem_ipv6_subnet(text: str, version: Version) -> Optional[str]:
     """The IPv6 subnet of the default bridge: not link-local except fe80::/64, from 28.0 on not multicast."""
     if not text:
         return None
-    network = parse_prefix(text)
+    network = parse_prefix(text, zeros=version < (28,))
     if not isinstance(network, ipaddress.IPv6Network) or network.network_address.ipv4_mapped is not None:
         return f"{text!r} is not an IPv6 subnet"
     if version >= (28,) and network.is_multicast:
         return f"{text!r} is a multicast network"
-    inside = network.subnet_of(LINK_LOCAL) or (version >= (28,) and LINK_LOCAL.subnet_of(network))
+    inside = network.network_address in LINK_LOCAL or (version >= (28,) and LINK_LOCAL.subnet_of(network))
     if inside and network.prefixlen != LINK_LOCAL.prefixlen:
         return f"{text!r} clashes with the link-local network fe80::/64"
     return None

@@ -15,7 +15,6 @@ import shutil
 import signal
 import socket
 import stat
-import tempfile
 import time
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
@@ -31,6 +30,7 @@ __all__ = ["LocalHost"]
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOCK_POLL_SECONDS = 0.2
+PARENT_MODE = 0o755
 REMEDIES = {
     errno.ENOSPC: "free space on that file system and run again",
     errno.EDQUOT: "free space within the quota and run again",
@@ -100,10 +100,10 @@ class LocalHost:
 
     def write_file(self, path: str, data: bytes, mode: int, uid: int, gid: int) -> None:
         target = os.path.realpath(path)
-        directory = os.path.dirname(target)
-        temporary = ""
+        temporary = self._temporary(target)
         try:
-            handle, temporary = tempfile.mkstemp(prefix=".bulwark-", dir=directory)
+            self._unlink(temporary)  # left by a run that was killed
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(handle, "wb") as stream:
                 stream.write(data)
                 stream.flush()
@@ -111,23 +111,33 @@ class LocalHost:
                 os.fchmod(stream.fileno(), mode)
                 os.fsync(stream.fileno())
             os.replace(temporary, target)
-            temporary = ""
-            self._sync_directory(directory)
+            self._sync_directory(os.path.dirname(target))
         except OSError as exc:
+            with contextlib.suppress(OSError):
+                self._unlink(temporary)
             raise _explain("write a file", path, exc) from exc
-        finally:
-            if temporary:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
 
     def remove_file(self, path: str) -> None:
+        target = os.path.realpath(path)  # as write_file does, so that a link ends as it began
         try:
-            os.unlink(path)
-            self._sync_directory(os.path.dirname(path))
-        except FileNotFoundError:
-            return
+            self._unlink(self._temporary(target))
+            if self._unlink(target):
+                self._sync_directory(os.path.dirname(target))
         except OSError as exc:
             raise _explain("remove a file", path, exc) from exc
+
+    @staticmethod
+    def _temporary(target: str) -> str:
+        directory, name = os.path.split(target)
+        return os.path.join(directory, f".{name}.bulwark-new")
+
+    @staticmethod
+    def _unlink(path: str) -> bool:
+        try:
+            os.unlink(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
 
     @staticmethod
     def _sync_directory(directory: str) -> None:
@@ -137,9 +147,16 @@ class LocalHost:
         finally:
             os.close(handle)
 
-    def make_directory(self, path: str, mode: int) -> None:
+    def make_directory(self, path: str, mode: int, uid: int = 0, gid: int = 0) -> None:
+        if os.path.isdir(path):
+            return
+        parent = os.path.dirname(path)
+        if parent != path:
+            self.make_directory(parent, PARENT_MODE, uid, gid)
         try:
-            os.makedirs(path, mode=mode, exist_ok=True)
+            os.mkdir(path, 0o700)
+            os.chown(path, uid, gid)
+            os.chmod(path, mode)
         except OSError as exc:
             raise _explain("create a directory", path, exc) from exc
 
@@ -147,7 +164,7 @@ class LocalHost:
         try:
             os.rmdir(path)
         except OSError as exc:
-            if exc.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+            if exc.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY):
                 raise _explain("remove a directory", path, exc) from exc
 
     def list_directory(self, path: str) -> List[str]:
@@ -190,9 +207,12 @@ class LocalHost:
             command = ["timeout", "--kill-after=5", str(timeout), *command]
         variables = {"LC_ALL": "C.UTF-8", "PATH": SYSTEM_PATH}
         variables.update(environ or {})
-        rc, out, err = self._runner.run_command(
-            command, data=data, binary_data=True, environ_update=variables, handle_exceptions=False
-        )
+        try:
+            rc, out, err = self._runner.run_command(
+                command, data=data, binary_data=True, environ_update=variables, handle_exceptions=False
+            )
+        except OSError as exc:
+            raise _explain("run a program", command[0], exc) from exc
         return CommandResult(int(rc), str(out), str(err))
 
     def api(

@@ -62,13 +62,13 @@ class Host(Protocol):
         """Replace a file atomically and durably; a failure leaves the old file as it was."""
 
     def remove_file(self, path: str) -> None:
-        """Remove a file; a missing one is fine."""
+        """Remove a file, behind a symbolic link too; a missing one is fine."""
 
-    def make_directory(self, path: str, mode: int) -> None:
-        """Create a directory and its parents where missing."""
+    def make_directory(self, path: str, mode: int, uid: int = 0, gid: int = 0) -> None:
+        """Create a directory and its parents where missing, all of them owned by that user."""
 
     def remove_directory(self, path: str) -> None:
-        """Remove an empty directory; a missing or filled one is left alone."""
+        """Remove an empty directory; a missing or filled one, and a mount point, is left alone."""
 
     def list_directory(self, path: str) -> List[str]:
         """Sorted names in a directory, empty when it does not exist."""

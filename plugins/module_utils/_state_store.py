@@ -90,7 +90,7 @@ def _encode(raw: Optional[bytes]) -> Optional[str]:
 
 
 def _decode(text: Optional[str]) -> Optional[bytes]:
-    return None if text is None else base64.b64decode(text)
+    return None if text is None else base64.b64decode(text, validate=True)
 
 
 def _saved_to_dict(saved: Saved) -> Dict[str, Any]:

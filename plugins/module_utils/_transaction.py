@@ -32,7 +32,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._engine_control imp
     EngineControl,
     validate_with_dockerd,
 )
-from ansible_collections.bulwark.docker.plugins.module_utils._engine_keys import KEYS
+from ansible_collections.bulwark.docker.plugins.module_utils._engine_keys import FLAGS_ONLY, KEYS
 from ansible_collections.bulwark.docker.plugins.module_utils._engine_state import (
     EngineState,
     api_json,
@@ -78,6 +78,16 @@ RECORD_MODE = 0o600
 # Nobody asks any more after that time.
 NEWS_SECONDS = 3600.0
 WAIT_SECONDS = 1.0
+# Without these an engine could listen in plaintext, let everybody in, or work on other data.
+GUARDING = FLAGS_ONLY | {
+    "authorization-plugins",
+    "containerd",
+    "data-root",
+    "exec-root",
+    "graph",
+    "group",
+    "userns-remap",
+}
 # In URLs (JSON may write "\/" for a slash), and before the host of a proxy without a scheme.
 URL_CREDENTIALS = re.compile(r"(:(?:\\?/){2}|(?:^|\")(?=[^/\s\":]+:))[^/\s\"]+@")
 
@@ -329,10 +339,10 @@ def _refuse_bad_config(host: Host, state: EngineState, document: Document, ask_d
     findings += check_combinations(document.data, state.flags, state.version, facts)
     fatal = [finding for finding in findings if finding.fatal]
     if fatal:
-        raise ConfigError("\n".join(finding.message for finding in fatal))
+        raise ConfigError(mask_credentials("\n".join(finding.message for finding in fatal)))
     if ask_dockerd:
         validate_with_dockerd(host, state, _bytes_of(document) or b"{}")
-    return [finding.message for finding in findings if not finding.fatal]
+    return [mask_credentials(finding.message) for finding in findings if not finding.fatal]
 
 
 def _refuse_plaintext_api(host: Host, state: EngineState, allowed: bool) -> None:
@@ -394,8 +404,8 @@ def _wait_for_other_run(host: Host, instance: Instance, run_id: str, lease: floa
             return
         if host.now() >= deadline:
             raise RefusedError(
-                f"change the engine {instance.name}: another run wrote settings {host.now() - opened.touched:.0f} s ago "
-                f"and has not restarted the engine yet ({instance.state_path}); wait for it, or run again "
+                f"change the engine {instance.name}: another run wrote settings {host.now() - opened.touched:.0f} s "
+                f"ago and has not restarted the engine yet ({instance.state_path}); wait for it, or run again "
                 f"after {lease:.0f} s"
             )
         host.sleep(WAIT_SECONDS)
@@ -490,7 +500,7 @@ def _put_file(host: Host, instance: Instance, saved: Saved, created_directory: s
     if saved.raw is not None and saved.raw == host.read_file(instance.config_path):
         return
     if saved.raw is not None:
-        host.make_directory(directory, 0o755)
+        host.make_directory(directory, 0o755, instance.uid, instance.gid)
         host.write_file(instance.config_path, saved.raw, saved.mode, saved.uid, saved.gid)
         return
     host.remove_file(instance.config_path)
@@ -564,10 +574,20 @@ def _commit_now(host: Host, state: EngineState, record: Record, request: CommitR
     decision = decide_for(host, state, record, document.data, request.allow_container_stop)
     warnings = list(_deferred_warnings(state, decision))
     if not _must_commit(state, record, decision):
+        if record.idle and not request.check_mode:
+            _remove_empty_directories(host, state.instance)  # a killed run may have left them
         return _commit_outcome(state, decision, warnings, changed=False)
     if decision.action != "nothing":
-        state = _with_fresh_units(host, state, decision, request)
-        _refuse_bad_config(host, state, document, True)
+        stale, state = state, _with_fresh_units(host, state, decision, request)
+        try:
+            _refuse_bad_config(host, state, document, True)
+        except ConfigError as exc:
+            if state is stale or record.transaction is None:
+                raise
+            # The unit that systemd had not read yet does not go with what was written: the next start would fail.
+            _put_file(host, state.instance, record.transaction.begin, record.created_directory)
+            _store_record(host, state.instance, _without_transaction(host, record, request, exc))
+            raise ConfigError(f"{exc}\nTaken back: daemon.json is as before, the engine was not restarted") from exc
         _refuse_plaintext_api(host, state, request.allow_plaintext_api)
         _refuse_stopping_containers(state, decision, request.allow_container_stop)
     changed = decision.action != "nothing" or bool(record.stopped)
@@ -577,6 +597,18 @@ def _commit_now(host: Host, state: EngineState, record: Record, request: CommitR
     _store_record(host, state.instance, finished)
     warnings += _divergence_warnings(host, after, document, decision)
     return _commit_outcome(after, decision, warnings, changed)
+
+
+def _reserve(host: Host, instance: Instance) -> str:
+    """A file beside daemon.json that holds the space for a rollback while the engine restarts."""
+    return posixpath.join(posixpath.dirname(host.real_path(instance.config_path)), ".bulwark-rollback")
+
+
+def _free_reserve(host: Host, instance: Instance) -> None:
+    try:
+        host.remove_file(_reserve(host, instance))
+    except HostError:
+        return  # the rollback itself will tell
 
 
 def _with_fresh_units(host: Host, state: EngineState, decision: Decision, request: CommitRequest) -> EngineState:
@@ -591,6 +623,12 @@ def _carry_out(
     host: Host, state: EngineState, record: Record, decision: Decision, request: CommitRequest
 ) -> Tuple[Record, EngineState]:
     control = EngineControl(host, state, request.deadline)
+    reserve = _reserve(host, state.instance)
+    directory = host.stat(posixpath.dirname(reserve))
+    if record.transaction is not None and decision.action != "nothing" and directory is not None:
+        # Where this cannot be written a rollback could not be either: then nothing is risked.
+        begin = record.transaction.begin
+        host.write_file(reserve, begin.raw or b"", RECORD_MODE, begin.uid, begin.gid)
     before = record
     running = [str(entry["id"]) for entry in state.containers if not entry["auto_remove"]]
     endangered = [name for name in running if name not in record.stopped]
@@ -612,6 +650,7 @@ def _carry_out(
             after = observe(host, state.instance)
     except BulwarkError as exc:
         raise _roll_back(host, control, state, record, request, exc) from exc
+    host.remove_file(reserve)
     process = after.process
     finished = record._replace(
         transaction=None,
@@ -624,8 +663,9 @@ def _carry_out(
 
 def _deferred_warnings(state: EngineState, decision: Decision) -> List[str]:
     return [
-        f"{key} is written but without effect while containers run ({len(state.containers)} now): the engine sets it up "
-        "only when it starts without any; stop them, or set engine_allow_container_stop: true in a maintenance window"
+        f"{key} is written but without effect while containers run ({len(state.containers)} now): the engine sets it "
+        "up only when it starts without any; stop them, or set engine_allow_container_stop: true in a maintenance "
+        "window"
         for key in decision.deferred
     ]
 
@@ -668,26 +708,32 @@ def _roll_back(
 ) -> BulwarkError:
     """Give back the state before the transaction and let the engine run with it; returns the error to raise."""
     said = control.journal_words()
+    _free_reserve(host, state.instance)
     opened = record.transaction
     candidates = [opened.begin if opened else _saved(state)]
     if record.known_good is not None and record.known_good not in candidates:
         candidates.append(record.known_good)
-    result = _go_back(host, control, state.instance, candidates, record)
+    result = _go_back(host, control, state, candidates, record)
     message = f"{cause}\nThe engine's journal: {said}\nRolled back: {result}; mend the cause and run again"
+    _store_record(host, state.instance, _without_transaction(host, record, request, cause))
+    return EngineError(message)
+
+
+def _without_transaction(host: Host, record: Record, request: CommitRequest, cause: BulwarkError) -> Record:
+    """The record as it was before the open transaction, with news for the other runs that took part in it."""
+    opened = record.transaction
     ids = opened.ids if opened else []
     news = News(str(cause).splitlines()[0], host.now())
     remembered = {**record.rolled_back, **{name: news for name in ids if name != request.run_id}}
     ledger = opened.ledger if opened else record.ledger
-    restored = record._replace(ledger=ledger, transaction=None, rolled_back=remembered, stopped=[])
-    _store_record(host, state.instance, restored)
-    return EngineError(message)
+    return record._replace(ledger=ledger, transaction=None, rolled_back=remembered, stopped=[])
 
 
 def _go_back(
-    host: Host, control: EngineControl, instance: Instance, candidates: Sequence[Saved], record: Record
+    host: Host, control: EngineControl, state: EngineState, candidates: Sequence[Saved], record: Record
 ) -> str:
     """Try earlier states, the latest first; what came of it as a clause."""
-    problem = ""
+    instance, problem = state.instance, ""
     for saved in candidates:
         try:
             _put_file(host, instance, saved, record.created_directory)
@@ -697,11 +743,45 @@ def _go_back(
             continue
         which = "as before" if saved == candidates[0] else "the last one that was known to work"
         return f"daemon.json is {which} and the engine runs with it" + _containers_again(control, record.stopped)
+    meanwhile = "the engine is down"
+    for saved, which in _makeshifts(state, record, candidates[0]):
+        if saved not in candidates and _run_for_now(host, control, instance, saved, record.created_directory):
+            meanwhile = f"for now the engine runs {which}" + _containers_again(control, record.stopped)
     try:
         _put_file(host, instance, candidates[0], record.created_directory)
     except BulwarkError as exc:
-        return f"the earlier daemon.json could not be put back ({exc}), and the engine is down"
-    return f"daemon.json is as before, but the engine did not come up with it either ({problem})"
+        return f"the earlier daemon.json could not be put back ({exc}), and {meanwhile}"
+    return f"daemon.json is as before, but the engine did not come up with it either ({problem}), and {meanwhile}"
+
+
+def _makeshifts(state: EngineState, record: Record, before: Saved) -> Sequence[Tuple[Saved, str]]:
+    """What the engine may run with while somebody mends the file that it had not read yet.
+
+    What it had read where that is known. Else no file, but only if none of the settings that would be missing guards
+    an API on the network or says where the engine's data is.
+    """
+    process, loaded = state.process, record.loaded
+    if process is None:
+        return ()
+    if loaded is not None and loaded.identity == process.identity():
+        return ((before._replace(raw=loaded.raw), "with what it had read before"),)
+    try:
+        data = parse_document(before.raw, state.version, state.instance.config_path).data
+    except ConfigError:
+        return ()
+    open_port = any(entry.kind == "tcp" for entry in state.listeners)
+    if open_port or any("tcp" in text for text in state.flags.values.get("hosts", ())) or not GUARDING.isdisjoint(data):
+        return ()
+    return ((before._replace(raw=None), "without daemon.json"),)
+
+
+def _run_for_now(host: Host, control: EngineControl, instance: Instance, saved: Saved, created_directory: str) -> bool:
+    try:
+        _put_file(host, instance, saved, created_directory)
+        control.recover()
+    except BulwarkError:
+        return False
+    return True
 
 
 def _containers_again(control: EngineControl, identifiers: Sequence[str]) -> str:

@@ -29,7 +29,8 @@ from typing import Any, NamedTuple
 SUBSTITUTE_FLAGS = ("--data-root", "/dev/null/x", "--exec-root", "/dev/null/y", "--pidfile", "/dev/null/p")
 # The folder below /dev/null cannot be made; with a root of its own ("graph") the next step fails the same way.
 SUBSTITUTE_ACCEPTS = ("Unable to get the full path to root", "mkdir /dev/null: not a directory")
-OTHER_ROOT = re.compile(r'("(graph|data-root)"\s*:\s*|--graph[ =]|-g=?)"?(?!/dev/null/|""|")[\w/.]')
+REMAPPED = re.compile(r'"userns-remap"\s*:\s*"[^"]| --userns-remap')
+OTHER_ROOT = re.compile(r'"graph"\s*:\s*"(?!/dev/null/|")| (--graph|--data-root|-g)[ =]?(?!/dev/null/)[^ -]')
 TIME_LIMIT = 30
 
 
@@ -102,6 +103,11 @@ LISTS = {
         [" fd:// "],
         ["tcp://[::1"],
         ["tcp://[::1]"],
+        ["tcp://[x]:1"],
+        ["tcp://[1.2.3.4]:5"],
+        ["tcp://fe80::1"],
+        ["tcp://a:b:3"],
+        ["tcp://[::1%25eth0]:22"],
     ],
     "insecure-registries": [["10.0.0.0/8"], ["registry.example:5000"], ["http://x"], []],
     "labels": [
@@ -137,6 +143,10 @@ LISTS = {
         ["https://"],
         ["localhost:5000"],
         ["https://mirror.example/%zz"],
+        ["https://[::1]:5000"],
+        ["https://[x]"],
+        ["https://[::1%25eth0]/"],
+        ["https://a b/"],
         [""],
     ],
     "storage-opts": [["overlay2.override_kernel_check=true"], ["size=10G"]],
@@ -930,14 +940,9 @@ class Judge:
 
     def excluded(self, pair: Pair) -> str | None:
         """Why a pair cannot be asked at all; docs/agreement.md publishes these reasons."""
-        text = pair.raw.decode("utf-8", "replace") + " ".join(pair.flags)
-        if "userns-remap" in text and self.version >= (26,):
-            try:
-                value = json.loads(pair.raw.decode("utf-8-sig")).get("userns-remap", "")
-            except (ValueError, AttributeError):
-                value = ""
-            if (isinstance(value, str) and value) or any(flag.startswith("--userns-remap") for flag in pair.flags):
-                return "userns-remap is resolved on this host, and `default` creates a user"
+        text = " ".join((pair.raw.decode("utf-8", "replace").replace("\0", ""), *pair.flags))
+        if self.version >= (26,) and REMAPPED.search(text):
+            return "userns-remap is resolved on this host, and `default` creates a user"
         if not self.modern and OTHER_ROOT.search(text):
             return "another data root would be created and mounted by the start that stands in for --validate"
         return None

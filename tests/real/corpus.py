@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Try to brick the engine of this host, case by case.
 
-    python3 corpus.py [--only PATTERN] [--list]
+    python3 corpus.py [--only PATTERN]... [--list]
 
 Runs as root on a disposable host with systemd and docker. Prints one JSON line a case (id, title, generation, ok,
 problems, checks, seconds), progress on stderr, and ends with status 1 when a case failed or none ran.
@@ -44,7 +44,10 @@ def run_row(row: Row, verdict: Verdict) -> None:
     alive = lab.answers()
     verdict.check(alive != row.down, f"the set-up leaves the engine {'up' if alive else 'down'}")
     result = lab.present(row.wanted, **row.options)
-    if row.ends == "refused":
+    if row.ends == "taken back":
+        verdict.worked(result, "present")
+        result = lab.commit(run_id=result.answer.get("run_id", ""))
+    if row.ends != "converged":
         _refused(row, verdict, result, found, pid)
         lab.shell(row.repair or "true")
         _mend(row)
@@ -53,9 +56,11 @@ def run_row(row: Row, verdict: Verdict) -> None:
     else:
         _warned(row, verdict, result)
         original, options = found, row.options
-    verdict.good_run(row.wanted if row.ends != "refused" or _usable(row) else _usable_settings(row), row.path, options)
+    verdict.good_run(
+        row.wanted if row.ends == "converged" or _usable(row) else _usable_settings(row), row.path, options
+    )
     verdict.given_back(original, row.path, options)
-    if row.ends != "refused" and row.repair:
+    if row.ends == "converged" and row.repair:
         lab.shell(row.repair)
 
 
@@ -84,7 +89,7 @@ def _set_up(row: Row) -> FileFacts:
         lab.wait_until(lambda: lab.show("docker.service", "ActiveState")["ActiveState"] == "failed", 30.0)
     elif _starts_engine(row):
         if any(path.startswith(lab.SOCKET_DROP_INS) for path, _text in row.files):
-            lab.shell("systemctl daemon-reload; systemctl stop docker.service; systemctl restart docker.socket")
+            lab.restart_socket()
         lab.start_engine()
     lab.shell(row.disturb or "true")
     return lab.facts(row.path)
@@ -107,7 +112,7 @@ def _mend(row: Row) -> None:
         else:
             os.unlink(path)
     if any(path.startswith(lab.SOCKET_DROP_INS) for path, _text in row.files):
-        lab.shell("systemctl daemon-reload; systemctl stop docker.service; systemctl restart docker.socket")
+        lab.restart_socket()
         lab.start_engine()
     if any(path.startswith("/etc/systemd") for path, _text in row.files):
         lab.shell("systemctl daemon-reload")
@@ -140,11 +145,12 @@ def run_case(host: Lab, fresh: bool, body: Callable[[Verdict], None]) -> tuple[l
 def main() -> int:
     """Run the chosen cases; 0 when all are as they have to be."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="*", help="shell pattern of case ids")
+    parser.add_argument("--only", action="append", help="shell pattern of case ids; may be repeated")
     parser.add_argument("--list", action="store_true", help="print the ids of the cases for this engine")
     options = parser.parse_args()
     version = lab.version()
-    wanted = [name for name in case_ids(version) if fnmatch.fnmatchcase(name, options.only)]
+    patterns = options.only or ["*"]
+    wanted = [name for name in case_ids(version) if any(fnmatch.fnmatchcase(name, text) for text in patterns)]
     if options.list:
         print("\n".join(wanted))
         return 0
@@ -175,6 +181,7 @@ def main() -> int:
         print(json.dumps(line), flush=True)
         state = "ok" if not problems else "FAILED"
         print(f"{number}/{len(wanted)} {name}: {state}, {checks} checks, {seconds} s", file=sys.stderr, flush=True)
+    host.reset(fresh=True)
     return 1 if failed or not wanted else 0
 
 

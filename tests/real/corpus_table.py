@@ -40,7 +40,7 @@ class Row:
     files). loaded: the engine was started with all that; otherwise it was written behind the back of a running engine.
     down: the engine was started with it and did not come up. prepare, disturb, repair: shell scripts that run before
     the files are written, after the engine was started, and when the cause is mended.
-    ends: "converged", "refused" (by daemon_config, nothing written), or "rolled back" (by engine_commit).
+    ends: "converged", "refused" (by daemon_config, nothing written), or "taken back" (by engine_commit, no restart).
     says: what the failure message has to name. cured: daemon.json after somebody mended a refused case.
     """
 
@@ -170,7 +170,7 @@ FORMATS = (
 
 BROKEN = (
     _broken("empty-file-old", "an empty daemon.json, which this engine cannot read", b"", "empty", until=(23,)),
-    _broken("trailing-comma", "a trailing comma", b'{\n  "debug": true,\n}\n', "line 3"),
+    _broken("trailing-comma", "a trailing comma", b'{\n  "debug": true,\n}\n', "line 2", "comma"),
     _broken("comment-slashes", "a // comment", b'{\n  // keep\n  "debug": true\n}\n', "line 2"),
     _broken("comment-hash", "a # comment", b'# docker\n{"debug": true}\n', "line 1"),
     _broken(
@@ -209,7 +209,7 @@ BROKEN = (
         "refused",
         b'{\n  "debug": true,\n}\n',
         down=True,
-        says=(CONFIG, "line 3"),
+        says=(CONFIG, "line 2"),
         cured=b'{\n  "debug": true\n}\n',
     ),
     Row(
@@ -344,12 +344,30 @@ FLAGS = (
         b'{"hosts": ["unix:///run/docker.sock"]}\n',
         files=_start("--containerd=/run/containerd/containerd.sock"),
     ),
-    _admin("debug-twice", "debug in the file and as a flag", {"debug": True}, "debug", files=_start(STOCK + " -D")),
+    Row(
+        "flag-pending",
+        "a drop-in that systemd has not read yet has the same setting as a flag",
+        "taken back",
+        files=_start(STOCK + " --icc=false"),
+        loaded=False,
+        says=("--icc", "daemon_baseline_icc", "Taken back"),
+    ),
+    Row(
+        "debug-twice",
+        "a drop-in that systemd has not read yet contradicts the administrator's file",
+        "taken back",
+        b'{"debug": true}\n',
+        files=_start(STOCK + " -D"),
+        loaded=False,
+        says=("debug", "Taken back"),
+        cured=b"{}\n",
+    ),
     _wanted(
         "unit-wrapper",
         "the engine is started by a shell",
         SMALL,
         "ExecStart",
+        "/bin/sh",
         files=_unit("ExecStart=", f"ExecStart=/bin/sh -c 'exec /usr/sbin/dockerd {STOCK}'"),
     ),
 )
@@ -444,14 +462,6 @@ COMBINATIONS = (
         {"storage-driver": "devicemapper"},
         "devicemapper",
         since=(25,),
-    ),
-    _admin(
-        "storage-aufs-old",
-        "storage-driver aufs on a kernel without it",
-        {"storage-driver": "aufs"},
-        "aufs",
-        "storage-driver",
-        until=(24,),
     ),
     _admin(
         "seccomp-missing",
@@ -688,7 +698,8 @@ DISKS = (
         "refused",
         b'{"debug": true}\n',
         says=(CONFIG, "No space left", "free space"),
-        prepare="cp -a /etc/docker /etc/docker-saved; mount -t tmpfs -o size=64k corpus /etc/docker; cp -a /etc/docker-saved/. /etc/docker/; rm -r /etc/docker-saved",
+        prepare="cp -a /etc/docker /etc/docker-saved; mount -t tmpfs -o size=64k corpus /etc/docker; "
+        "cp -a /etc/docker-saved/. /etc/docker/; rm -r /etc/docker-saved",
         disturb="cat /dev/zero > /etc/docker/filler 2>/dev/null || true",
         repair="rm /etc/docker/filler",
         cured=b'{"debug": true}\n',
@@ -729,7 +740,9 @@ DISKS = (
         "refused",
         b'{"debug": true}\n',
         says=("/var/lib/bulwark-docker", "No space left", "free space"),
-        disturb="mkdir -p /var/lib/bulwark-docker; mount -t tmpfs -o size=4k,nr_inodes=8 corpus /var/lib/bulwark-docker; cat /dev/zero > /var/lib/bulwark-docker/filler 2>/dev/null || true",
+        disturb="mkdir -p /var/lib/bulwark-docker; "
+        "mount -t tmpfs -o size=4k,nr_inodes=8 corpus /var/lib/bulwark-docker; "
+        "cat /dev/zero > /var/lib/bulwark-docker/filler 2>/dev/null || true",
         repair="umount /var/lib/bulwark-docker",
         cured=b'{"debug": true}\n',
     ),

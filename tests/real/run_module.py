@@ -12,18 +12,22 @@ from __future__ import annotations
 
 import importlib
 import sys
+from types import ModuleType
 from typing import Any
 
-# basic.py is what takes long to import: a process that forks for each module imports it once.
-import ansible.module_utils.basic  # noqa: F401
 from ansible.module_utils.testing import patch_module_args
 
 PREFIX = "ansible_collections.bulwark.docker.plugins.modules."
 
 
+def load(name: str) -> ModuleType:
+    """Import a module; a process that forks for each run does it once, beforehand."""
+    return importlib.import_module(PREFIX + name)
+
+
 def run(name: str, arguments: dict[str, Any]) -> None:
     """Run a module to its end: it prints its result and raises SystemExit."""
-    module = importlib.import_module(PREFIX + name)
+    module = load(name)
     with patch_module_args(arguments):
         module.main()
 

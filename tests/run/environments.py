@@ -26,6 +26,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 VENVS = ROOT / ".venv"
@@ -34,7 +35,7 @@ OLDEST = (3, 11)
 NEWEST = (3, 14)
 STAMP = "bulwark-stamp"
 LINK = Path("ansible_collections/bulwark/docker")
-PROBE = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
+PROBE = "import ensurepip, os, sys, venv; print(*sys.version_info[:2], os.path.realpath(sys._base_executable))"
 
 
 class VenvError(Exception):
@@ -57,14 +58,21 @@ def listed(path: Path) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def version_of(python: str) -> tuple[int, int] | None:
-    """Return (major, minor) of an interpreter that can make environments, else None."""
+class Interpreter(NamedTuple):
+    """A Python that can make environments: the program itself, whatever link, shim or environment led to it."""
+
+    path: str
+    version: tuple[int, int]
+
+
+def examine(python: str) -> Interpreter | None:
+    """Return what a command is that may be a Python, None when it cannot make environments."""
     try:
         done = subprocess.run([python, "-c", PROBE], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    match = re.fullmatch(r"(\d+)\.(\d+)", done.stdout.strip())
-    return (int(match[1]), int(match[2])) if done.returncode == 0 and match else None
+    match = re.fullmatch(r"(\d+) (\d+) (.+)\n", done.stdout)
+    return Interpreter(match[3], (int(match[1]), int(match[2]))) if done.returncode == 0 and match else None
 
 
 def interpreters() -> Iterator[str]:
@@ -79,12 +87,12 @@ def interpreters() -> Iterator[str]:
         yield from map(str, sorted(pyenv.glob(f"3.{minor}.*/bin/python"), reverse=True))
 
 
-def second_python(first: tuple[int, int]) -> tuple[str, tuple[int, int]] | None:
+def second_python(first: tuple[int, int]) -> Interpreter | None:
     """Find the Python for the other ansible-core: a 3.12+ beside 3.11, a 3.11 beside 3.12+."""
-    for python in interpreters():
-        version = version_of(python)
-        if version and OLDEST <= version <= (3, 13) and (version < (3, 12)) != (first < (3, 12)):
-            return python, version
+    for command in interpreters():
+        found = examine(command)
+        if found and OLDEST <= found.version <= (3, 13) and (found.version < (3, 12)) != (first < (3, 12)):
+            return found
     return None
 
 
@@ -93,10 +101,14 @@ def environment_of(version: tuple[int, int]) -> Path:
     return VENVS / f"py{version[0]}{version[1]}"
 
 
-def fingerprint(version: tuple[int, int], python: str) -> str:
+def fingerprint(python: Interpreter) -> str:
     """Return a digest of everything that decides what an environment holds."""
-    digest = hashlib.sha256(f"{version} {os.path.realpath(python)}\n".encode())
-    for path in (requirements_for(version), ROOT / "requirements/collections.txt", ROOT / "requirements/bundle.txt"):
+    digest = hashlib.sha256(f"{python.version} {python.path}\n".encode())
+    for path in (
+        requirements_for(python.version),
+        ROOT / "requirements/collections.txt",
+        ROOT / "requirements/bundle.txt",
+    ):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -145,19 +157,19 @@ def link_checkout(parent: Path) -> None:
     link.symlink_to(ROOT)
 
 
-def make(python: str, version: tuple[int, int]) -> Path:
+def make(python: Interpreter) -> Path:
     """Make or keep the environment of one Python and return its directory."""
-    environment = environment_of(version)
-    site_packages = environment / f"lib/python{version[0]}.{version[1]}/site-packages"
+    environment = environment_of(python.version)
+    site_packages = environment / "lib/python{}.{}/site-packages".format(*python.version)
     stamp = environment / STAMP
-    wanted = fingerprint(version, python)
+    wanted = fingerprint(python)
     with alone():
         if not (stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted):
             started = time.monotonic()
-            pins = requirements_for(version)
+            pins = requirements_for(python.version)
             print(f"venv: making {environment.relative_to(ROOT)} from requirements/{pins.name}", flush=True)
             stamp.unlink(missing_ok=True)
-            run(python, "-m", "venv", "--clear", environment)
+            run(python.path, "-m", "venv", "--clear", environment)
             run(environment / "bin/pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", pins)
             unpack_collections(environment, site_packages)
             stamp.write_text(wanted, encoding="utf-8")
@@ -172,14 +184,11 @@ def environments_for(python: str, second: bool) -> list[Path]:
 
     The second has the other ansible-core: the newest beside the floor, or the floor beside the newest.
     """
-    version = version_of(python)
-    if version is None:
+    first = examine(python)
+    if first is None:
         raise VenvError(f"{python}: cannot make environments; install its venv module (on Debian: python3-venv)")
-    made = [make(python, version)]
-    other = second_python(version) if second else None
-    if other:
-        made.append(make(*other))
-    return made
+    other = second_python(first.version) if second else None
+    return [make(interpreter) for interpreter in (first, other) if interpreter]
 
 
 def main() -> int:

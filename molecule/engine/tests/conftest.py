@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,47 +19,78 @@ import yaml
 SCENARIO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(SCENARIO.parents[1] / "tests/real"))
 
-import payload
+import payload  # noqa: E402
 
 HOSTS = [entry["name"] for entry in yaml.safe_load((SCENARIO / "molecule.yml").read_text("utf-8"))["platforms"]]
 CORPUS_SECONDS = 2400
+AGREEMENT_SECONDS = 900
 PAIRS = 320
+SEED = 20261122
 
 
 class Hosts:
-    """Access to the scenario's hosts over ssh."""
+    """The scenario's hosts over ssh, with the programs of tests/real on them."""
 
-    def __init__(self, ssh_config: str) -> None:
-        self._ssh_config = ssh_config
+    def __init__(self) -> None:
+        self._ssh_config = os.environ["BULWARK_SSH_CONFIG"]
+        self._pool = ThreadPoolExecutor()
+        self._runs: dict[str, Future] = {}
         archive = payload.build(payload.ansible_directory())
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda name: payload.send(ssh_config, name, archive), HOSTS))
+        list(self._pool.map(lambda name: payload.send(self._ssh_config, name, archive), HOSTS))
 
-    def run(self, name: str, command: str, seconds: float = 120, check: bool = True) -> str:
-        """Run a shell command on a host and return what it prints."""
+    def run(self, name: str, command: str, seconds: float = 120) -> str:
+        """Run a shell command on a host and return what it prints, whatever its status is."""
         argv = ["ssh", "-F", self._ssh_config, name, command]
         done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=seconds, check=False)
-        if check and done.returncode:
-            raise AssertionError(f"{name}: {command}: status {done.returncode}, {done.stdout}")
         return done.stdout
 
-    def module(self, name: str, module: str, **arguments: object) -> dict:
-        """Run one module of the collection on a host."""
-        text = json.dumps(arguments)
-        return json.loads(self.run(name, payload.command("run_module.py", module, f"'{text}'"), check=False))
+    def module(self, name: str, module: str) -> dict:
+        """Run one module of the collection without options on a host."""
+        return json.loads(self.run(name, payload.command("run_module.py", module, "'{}'")))
+
+    def case_ids(self, name: str) -> list[str]:
+        """The cases that concern a host's engine."""
+        return self.run(name, payload.command("corpus.py", "--list")).split()
+
+    def results(self, name: str) -> dict[str, dict]:
+        """Results of the corpus on a host by case id; the first question starts it on all hosts."""
+        for host in HOSTS:
+            if host not in self._runs:
+                self._runs[host] = self._pool.submit(self._corpus, host)
+        return self._runs[name].result()
+
+    def _corpus(self, name: str) -> dict[str, dict]:
+        text = self.run(name, payload.command("corpus.py"), CORPUS_SECONDS)
+        return {line["id"]: line for line in map(json.loads, text.splitlines())}
+
+    @cache  # noqa: B019 - there is one object for the whole session
+    def agreement(self, name: str) -> dict:
+        """What the comparison of verdicts found on a host."""
+        root = f"{payload.REMOTE}/{payload.COLLECTION}"
+        options = ("--count", str(PAIRS), "--seed", str(SEED), "--root", root)
+        return json.loads(self.run(name, payload.command("agreement.py", *options), AGREEMENT_SECONDS))
 
 
-def _ssh_config() -> str:
-    import os
-
-    return os.environ["BULWARK_SSH_CONFIG"]
-
-
-HOSTS_ACCESS: list[Hosts] = []
+@cache
+def all_hosts() -> Hosts:
+    """The one object for the session; the payload is sent when the first test is collected."""
+    return Hosts()
 
 
-def access() -> Hosts:
-    """The hosts, with the payload on them."""
-    if not HOSTS_ACCESS:
-        HOSTS_ACCESS.append(Hosts(_ssh_config()))
-    return HOSTS_ACCESS[0]
+@pytest.fixture(scope="session")
+def hosts() -> Hosts:
+    return all_hosts()
+
+
+@pytest.fixture(scope="session")
+def all_names() -> list[str]:
+    """The names of all hosts, in the order of the inventory."""
+    return HOSTS
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test for each host, and for each case of the corpus on each host."""
+    if {"name", "case"} <= set(metafunc.fixturenames):
+        metafunc.parametrize(("name", "case"), [(name, case) for name in HOSTS for case in all_hosts().case_ids(name)])
+    elif "name" in metafunc.fixturenames:
+        metafunc.parametrize("name", HOSTS)

@@ -350,6 +350,6 @@ def qemu_devices(disk: str, port: int) -> list[str]:
     return [
         *("-drive", f"file={disk},format=qcow2,if=none,id=d0,cache=unsafe,discard=unmap"),
         *("-device", "virtio-blk-pci,drive=d0"),
-        *("-netdev", f"user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{port}-{GUEST_ADDRESS}:22"),
+        *("-netdev", f"user,id=n0,ipv6=off,restrict=on,hostfwd=tcp:127.0.0.1:{port}-{GUEST_ADDRESS}:22"),
         *("-device", "virtio-net-pci,romfile=,netdev=n0", "-device", "virtio-rng-pci"),
     ]

@@ -26,7 +26,7 @@ Host *
   UserKnownHostsFile /dev/null
   GlobalKnownHostsFile /dev/null
   LogLevel ERROR
-  ConnectTimeout 20
+  ConnectTimeout 60
   ServerAliveInterval 15
   ServerAliveCountMax 8
   ControlMaster auto

@@ -14,8 +14,9 @@ from .layout import Layout
 from .process import run, say
 from .recipe import HostError
 
-_FIRST_BOOT_SECONDS = 420
-_QUIT_SECONDS = 60
+_FIRST_BOOT_SECONDS = 900
+_PROOF_SECONDS = 600
+_QUIT_SECONDS = 120
 
 # Run on the machine before its snapshot is taken: it must be a good one.
 _PROOF = "systemctl is-system-running --wait && docker version --format '{{.Server.Version}}' && sync"
@@ -54,7 +55,7 @@ def _first_boot(layout: Layout, work: Path, accel: str) -> None:
             config, name, "true", within=_FIRST_BOOT_SECONDS, per_try=15, still_there=lambda: vm.poll() is None
         )
         say(f"{work.name.removeprefix('.tmp-')}: logged in, waiting for the engine")
-        remote.wait_for(config, name, _PROOF, within=180, per_try=120, still_there=lambda: vm.poll() is None)
+        remote.wait_for(config, name, _PROOF, within=_PROOF_SECONDS, per_try=300, still_there=lambda: vm.poll() is None)
         answer = machine.monitor(work / "monitor.sock", f"savevm {recipe.SNAPSHOT}")
         if "rror" in answer:
             raise HostError(f"machine snapshot: QEMU says {answer}")

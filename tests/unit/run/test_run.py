@@ -248,14 +248,26 @@ def test_python_without_pins_is_refused_with_advice(version: tuple[int, int]) ->
 @pytest.mark.parametrize(
     ("first", "found", "expected"),
     [
-        ((3, 11), {"a": None, "b": (3, 11), "c": (3, 13), "d": (3, 12)}, ("c", (3, 13))),
-        ((3, 13), {"c": (3, 12), "b": (3, 11)}, ("b", (3, 11))),
+        ((3, 11), {"a": None, "b": (3, 11), "c": (3, 13), "d": (3, 12)}, "c"),
+        ((3, 13), {"c": (3, 12), "b": (3, 11)}, "b"),
         ((3, 11), {"b": (3, 11)}, None),
     ],
 )
 def test_second_python_has_the_other_ansible(
-    monkeypatch: pytest.MonkeyPatch, first: tuple[int, int], found: dict[str, Any], expected: Any
+    monkeypatch: pytest.MonkeyPatch, first: tuple[int, int], found: dict[str, Any], expected: str | None
 ) -> None:
+    known = {name: version and environments.Interpreter(name, version) for name, version in found.items()}
     monkeypatch.setattr(environments, "interpreters", lambda: iter(found))
-    monkeypatch.setattr(environments, "version_of", found.get)
-    assert environments.second_python(first) == expected
+    monkeypatch.setattr(environments, "examine", known.get)
+    assert environments.second_python(first) == known.get(expected)
+
+
+def test_interpreter_is_known_by_itself_not_by_the_way_to_it(tmp_path: Path) -> None:
+    shim = tmp_path / "python3"
+    shim.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    shim.chmod(0o755)
+    direct = environments.examine(sys.executable)
+    assert direct
+    assert environments.examine(str(shim)) == direct
+    assert not direct.path.startswith(sys.prefix + os.sep)
+    assert environments.examine(str(tmp_path / "nothing")) is None

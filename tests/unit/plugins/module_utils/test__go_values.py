@@ -96,10 +96,23 @@ VALUES: list[tuple[str, Problem, list[str], list[str]]] = [
         ["http://x", "tcp://x:port"],
     ),
     (
+        "new host",
+        lambda text: problem_host(text, NEWER),
+        ["tcp://[::1]:2376", "tcp://[::ffff:1.2.3.4]:5", "tcp://::1:2375"],
+        ["tcp://[x]:1", "tcp://::1", "tcp://a:b:3", "tcp://[1.2.3.4]:5", "tcp://[::1%25eth0]:22"],
+    ),
+    ("26 host", lambda text: problem_host(text, NEW), ["tcp://[x]:1", "tcp://::1"], ["tcp://[::1%25eth0]:22"]),
+    (
+        "26 subnet",
+        lambda text: problem_ipv6_subnet(text, NEW),
+        ["::/0", "ff02::/16", "2001:db8::/064"],
+        ["fe80::/10", "fe80::/80"],
+    ),
+    (
         "subnet",
         lambda text: problem_ipv6_subnet(text, NEWER),
         ["", "2001:db8::/64", "fe80::/64"],
-        ["x", "10.0.0.0/8", "2001:db8::", "fe80::/80", "ff02::/16", "::ffff:10.0.0.0/104"],
+        ["x", "10.0.0.0/8", "2001:db8::", "::/0", "2001:db8::/064", "fe80::/80", "ff02::/16", "::ffff:10.0.0.0/104"],
     ),
 ]
 INTEGERS = [("0x1F", 31), ("1_000", 1000), ("-5", -5), ("017", 15), ("0b11", 3), ("+7", 7)]

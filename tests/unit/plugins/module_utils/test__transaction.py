@@ -806,6 +806,12 @@ def test_diff_holds_no_credentials() -> None:
     assert b"secret" in (host.config() or b"")
 
 
+def test_refusals_hold_no_credentials() -> None:
+    host = MemoryHost(b'{"registry-mirrors": ["https://user:secret@mirror.example"]}')
+    with pytest.raises(ConfigError, match=r"https://\*\*\*\*@mirror\.example"):
+        apply(host, {"icc": False})
+
+
 def test_unchanged_outcome_has_no_diff() -> None:
     host = MemoryHost(b'{"icc": false}')
     assert "diff" not in apply(host, {"icc": False}).to_result()
