@@ -19,6 +19,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._engine_combination
     PortUse,
     check_combinations,
     paths_to_inspect,
+    runtime_paths,
 )
 from ansible_collections.bulwark.docker.plugins.module_utils._engine_keys import (
     FLAT_MAPS,
@@ -54,6 +55,7 @@ __all__ = [
     "check_config",
     "known_keys",
     "paths_to_inspect",
+    "runtime_paths",
 ]
 
 ALWAYS_ACCEPTED: Mapping[str, Tuple[int, ...]] = {
@@ -209,11 +211,15 @@ def _is_filter(node: Node, version: Version) -> bool:
     )
 
 
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _is_scalar(node: Node, kind: str, text: str, version: Version) -> bool:
     if kind == "bool":
         return node.kind == "bool"
     if kind in ("int", "uint32"):
-        if node.kind != "number" or type(node.value) is not int:
+        if node.kind != "number" or not _is_whole(node.value):
             return False
         return fits_int64(node.value) if kind == "int" else 0 <= node.value < 2**32
     if node.kind != "string":
@@ -318,8 +324,8 @@ class _Check:
 
     def number(self, key: str) -> int:
         found = self.document.data.get(key)
-        if type(found) is int and found:
-            return found
+        if _is_whole(found) and found:
+            return int(found)
         given = self.flags.values.get(key)
         return (parse_flag_integer(given[-1]) or 0) if given else 0
 
@@ -473,7 +479,7 @@ class _Check:
 
     def is_zero(self, key: str) -> bool:
         found = self.document.data.get(key)
-        if type(found) is int:
+        if _is_whole(found):
             return found == 0
         given = self.flags.values.get(key)
         return bool(given) and parse_flag_integer(given[-1]) == 0 if given else False

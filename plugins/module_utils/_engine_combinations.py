@@ -19,6 +19,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._flags import Flags
 from ansible_collections.bulwark.docker.plugins.module_utils._go_values import (
     TRUTH,
     ULIMIT_NAMES,
+    parse_prefix,
     problem_index_name,
     problem_size,
 )
@@ -31,7 +32,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._log_drivers import
 )
 from ansible_collections.bulwark.docker.plugins.module_utils._version import Version
 
-__all__ = ["HostFacts", "PortUse", "check_combinations", "paths_to_inspect", "tls_enabled"]
+__all__ = ["HostFacts", "PortUse", "check_combinations", "paths_to_inspect", "runtime_paths", "tls_enabled"]
 
 REMOVED_STORAGE_DRIVERS: Mapping[str, Tuple[int, ...]] = {"aufs": (24,), "overlay": (24,), "devicemapper": (25,)}
 CGROUP_DRIVERS = ("", "cgroupfs", "systemd")
@@ -57,6 +58,7 @@ class HostFacts:
     """What the checks need to know of the host; None means not known, which is never an error.
 
     existing_files maps each path of paths_to_inspect to the head of the file (4 KiB do), None for a missing one;
+    runtimes_found lists those of runtime_paths that are programs; log_drivers are the names that the engine knows.
     limit_ceilings gives the highest hard limit the engine can set, by the limit's Name.
     """
 
@@ -70,6 +72,7 @@ class HostFacts:
     existing_files: Mapping[str, Optional[bytes]] = field(default_factory=dict)
     ports_in_use: Tuple[PortUse, ...] = ()
     runtimes_found: Optional[Tuple[str, ...]] = None
+    log_drivers: Optional[Tuple[str, ...]] = None
     certificate_directory: str = DEFAULT_TLS_DIRECTORY
     limit_ceilings: Mapping[str, int] = field(default_factory=dict)
 
@@ -183,6 +186,12 @@ def tls_enabled(data: Mapping[str, Any], flags: Flags, version: Version) -> Tupl
     return _Settings(data, flags, version).tls()
 
 
+def runtime_paths(data: Mapping[str, Any], flags: Flags) -> Tuple[str, ...]:
+    """Programs of the runtimes that a configuration defines: paths, or names to look for on the search path."""
+    declared = _Settings(data, flags, Version(0, 0, 0)).runtimes()
+    return tuple(sorted({path for path in declared.values() if path}))
+
+
 def paths_to_inspect(
     data: Mapping[str, Any], flags: Flags, certificate_directory: str = DEFAULT_TLS_DIRECTORY
 ) -> Tuple[str, ...]:
@@ -274,6 +283,31 @@ class _Check:
                 "the nftables backend does not work on a node of a swarm",
                 "set 'firewall-backend' to iptables or leave the swarm",
             )
+
+    def address_pools(self) -> None:
+        for key in ("bip", "fixed-cidr"):
+            text = self.settings.text(key)
+            if text and parse_prefix(text, zeros=True) is None:
+                self.add(
+                    "network_address",
+                    key,
+                    f"{text!r} is no address with a prefix length",
+                    f"give {key!r} one such as '10.10.0.1/24', or remove it",
+                )
+        pools = self.settings.data.get("default-address-pools")
+        for pool in pools if isinstance(pools, list) else ():
+            inner = {key.lower(): value for key, value in pool.items()} if isinstance(pool, dict) else {}
+            base, size = inner.get("base"), inner.get("size", 0)
+            network = parse_prefix(base, zeros=True) if isinstance(base, str) else None
+            if network is None or not isinstance(size, int):
+                continue  # a wrong type or address is check_config's
+            if not network.prefixlen <= size <= network.max_prefixlen:
+                self.add(
+                    "address_pool",
+                    "default-address-pools",
+                    f"networks of size {size} do not fit into the pool {base!r}",
+                    self.change("default-address-pools", f"a size from {network.prefixlen} to {network.max_prefixlen}"),
+                )
 
     def bridge_netfilter(self, icc: bool, userland_proxy: bool) -> None:
         blamed = "icc" if not icc else "userland-proxy"
@@ -434,6 +468,14 @@ class _Check:
             )
             return
         known = LOG_DRIVERS.get(driver)
+        available = self.facts.log_drivers
+        if known is None and driver != "none" and available is not None and driver not in available:
+            self.add(
+                "log_driver_unknown",
+                "log-driver",
+                f"this engine has no log driver {driver!r}, so that no container starts",
+                self.change("log-driver", "one of " + ", ".join(available)),
+            )
         if driver == "none" or known is None:
             return
         for option in sorted(options):
@@ -635,6 +677,7 @@ class _Check:
 
     def run(self) -> List[Finding]:
         self.network()
+        self.address_pools()
         self.cgroups()
         self.containers()
         self.logging()

@@ -38,7 +38,7 @@ TELLING = re.compile(r"level=(error|fatal)|failed|unable|cannot|invalid|denied|n
 LOG_MESSAGE = re.compile(r'msg="((?:[^"\\]|\\.)*)"(?: error="((?:[^"\\]|\\.)*)")?')
 # 20.10 has no --validate: with these it reads file and flags, then stops before it touches anything.
 NOWHERE = ("--data-root=/dev/null/x", "--exec-root=/dev/null/y", "--pidfile=/dev/null/p")
-NOWHERE_KEYS = ("data-root", "exec-root", "pidfile")
+NOWHERE_KEYS = ("data-root", "exec-root", "graph", "pidfile")
 STOPPED_THERE = "unable to get the full path to root"
 VALIDATE_SINCE = (23, 0)
 

@@ -18,11 +18,17 @@ from ansible_collections.bulwark.docker.plugins.module_utils._engine_check impor
     HostFacts,
     PortUse,
     paths_to_inspect,
+    runtime_paths,
 )
-from ansible_collections.bulwark.docker.plugins.module_utils._errors import ConfigError, EngineError, HostError
+from ansible_collections.bulwark.docker.plugins.module_utils._errors import (
+    ConfigError,
+    ConflictError,
+    EngineError,
+    HostError,
+)
 from ansible_collections.bulwark.docker.plugins.module_utils._flags import Flags, parse_flags
 from ansible_collections.bulwark.docker.plugins.module_utils._host_api import FileStat, Host
-from ansible_collections.bulwark.docker.plugins.module_utils._instance import Instance
+from ansible_collections.bulwark.docker.plugins.module_utils._instance import SYSTEM_CONFIG_PATH, Instance
 from ansible_collections.bulwark.docker.plugins.module_utils._listeners import Listener, find_listeners
 from ansible_collections.bulwark.docker.plugins.module_utils._unit import Command, build_command, parse_unit
 from ansible_collections.bulwark.docker.plugins.module_utils._version import Version, parse_version
@@ -210,6 +216,11 @@ def observe(host: Host, instance: Instance) -> EngineState:
     flags = parse_flags(command.argv[1:], version)
     if flags.config_file:
         instance = instance._replace(config_path=flags.config_file)
+    elif not instance.rootless and instance.config_path != SYSTEM_CONFIG_PATH:
+        raise ConflictError(
+            f"work on {instance.config_path}: {instance.service} starts the engine without --config-file, so it reads "
+            f"{SYSTEM_CONFIG_PATH}; leave engine_config_path (option config_path) out, or add that flag to the unit"
+        )
     process = read_process(host, int(properties.get("MainPID") or 0))
     info: Dict[str, Any] = {}
     containers: List[Dict[str, Any]] = []
@@ -284,9 +295,14 @@ def read_host_facts(host: Host, state: EngineState, data: Mapping[str, Any]) -> 
             for entry in listening
             if (entry.address, entry.port) not in own
         ),
-        runtimes_found=tuple(sorted(state.info.get("Runtimes") or {})),
+        runtimes_found=tuple(path for path in runtime_paths(data, state.flags) if _is_program(host, path)),
+        log_drivers=tuple(sorted((state.info.get("Plugins") or {}).get("Log") or [])) or None,
         limit_ceilings=_limit_ceilings(host, state),
     )
+
+
+def _is_program(host: Host, path: str) -> bool:
+    return (host.stat(path) if "/" in path else host.which(path)) is not None
 
 
 def _head(host: Host, path: str) -> Optional[bytes]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, Tuple
 
-__all__ = ["Instance", "rootless_instance", "system_instance"]
+__all__ = ["SYSTEM_CONFIG_PATH", "Instance", "rootless_instance", "system_instance"]
 
+SYSTEM_CONFIG_PATH = "/etc/docker/daemon.json"
 STATE_ROOT = "/var/lib/bulwark-docker"
 LOCK_ROOT = "/run/bulwark-docker"
 
@@ -43,7 +44,7 @@ def system_instance(config_path: str = "", service: str = "docker.service", api_
     return Instance(
         name="system",
         user="",
-        config_path=config_path or "/etc/docker/daemon.json",
+        config_path=config_path or SYSTEM_CONFIG_PATH,
         service=service,
         socket_unit="docker.socket",
         api_socket=api_socket or "/run/docker.sock",

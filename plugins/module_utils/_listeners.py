@@ -16,6 +16,8 @@ __all__ = ["Listener", "answers_plaintext", "find_listeners", "parse_tcp_table"]
 LISTEN_STATE = "0A"
 # SO_ACCEPTCON in the Flags column of /proc/net/unix.
 UNIX_LISTENING = 0x10000
+# An authorization plugin answers 401 or 403; a TLS port says 400, the port for metrics 404.
+API_STATUSES = (b"200", b"401", b"403")
 PLAINTEXT_REQUEST = b"GET /version HTTP/1.0\r\nHost: localhost\r\n\r\n"
 
 
@@ -76,4 +78,4 @@ def answers_plaintext(host: Host, listener: Listener) -> bool:
     address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listener.address, listener.address)
     answer = host.tcp_request(address, listener.port, PLAINTEXT_REQUEST)
     head = answer.split(b"\r\n", 1)[0].split()
-    return len(head) > 1 and head[0].startswith(b"HTTP/") and head[1] == b"200"
+    return len(head) > 1 and head[0].startswith(b"HTTP/") and head[1] in API_STATUSES

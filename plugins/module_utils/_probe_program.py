@@ -27,7 +27,6 @@ import resource
 import signal
 import socket
 import struct
-import subprocess
 import sys
 import threading
 import time
@@ -203,17 +202,31 @@ def read_root_only(program: str, path: str, token: str) -> Outcome:
     else:
         raise RuntimeError(f"uid {os.getuid()} can read {path} without help, so nothing can be shown")
     found = os.stat(program)
-    done = subprocess.run([program, path], env={}, check=False, capture_output=True)
+    status, said = _run_program(program, path)
     nosuid = "nosuid" if os.statvfs(program).f_flag & os.ST_NOSUID else "without nosuid"
     about = (
         f"uid {os.getuid()} ran {program} (mode {found.st_mode & 0o7777:04o}, owner {found.st_uid}), "
         f"NoNewPrivs {process_flag('NoNewPrivs')}, mount {nosuid}"
     )
-    if token.encode() in done.stdout:
+    if token.encode() in said:
         return True, f"{about}: it read the file of root"
-    if done.returncode == 0:
+    if status == 0:
         raise RuntimeError(f"{about}: status 0, but not the expected content")
-    return False, f"{about}: status {done.returncode}, {done.stderr.decode('utf-8', 'replace').strip()[:200]}"
+    return False, f"{about}: status {status}, {said.decode('utf-8', 'replace').strip()[:200]}"
+
+
+def _run_program(*argv: str) -> Tuple[int, bytes]:
+    """Run a program with an empty environment; its exit status (128 + signal when killed) and all that it printed."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as output:
+        actions = [(os.POSIX_SPAWN_DUP2, writer, descriptor) for descriptor in (1, 2)]
+        try:
+            child = os.posix_spawn(argv[0], argv, {}, file_actions=actions)
+        finally:
+            os.close(writer)
+        said = output.read()
+    status = os.waitpid(child, 0)[1]
+    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status), said
 
 
 def system_call(name: str, arguments: Sequence[int], gained_on: Optional[Sequence[int]] = None) -> Outcome:
@@ -382,4 +395,4 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    raise SystemExit(main(sys.argv))

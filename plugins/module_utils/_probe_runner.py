@@ -191,7 +191,7 @@ def _layout(host: Host) -> Layout:
 
 def _collect_facts(host: Host, engine: _Engine) -> Facts:
     info = engine.get("/info")
-    options = {str(option).split(",")[0] for option in info.get("SecurityOptions") or []}
+    options = {str(option).partition(",")[0] for option in info.get("SecurityOptions") or []}
     bridge = engine.get("/networks/bridge", missing_ok=True) or {}
     python, problem = _find_python(host)
     reader = host.which("cat")

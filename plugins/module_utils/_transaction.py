@@ -49,7 +49,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._errors import (
 )
 from ansible_collections.bulwark.docker.plugins.module_utils._host_api import Host
 from ansible_collections.bulwark.docker.plugins.module_utils._instance import Instance
-from ansible_collections.bulwark.docker.plugins.module_utils._listeners import answers_plaintext
+from ansible_collections.bulwark.docker.plugins.module_utils._listeners import Listener, answers_plaintext
 from ansible_collections.bulwark.docker.plugins.module_utils._state_store import (
     Loaded,
     News,
@@ -89,6 +89,8 @@ GUARDING = FLAGS_ONLY | {
     "userns-remap",
 }
 # In URLs (JSON may write "\/" for a slash), and before the host of a proxy without a scheme.
+RESTARTS = ("restart", "socket_and_service", "full_stop")
+PLAINTEXT_FINDINGS = ("tcp_without_tls", "tls_without_verify")
 URL_CREDENTIALS = re.compile(r"(:(?:\\?/){2}|(?:^|\")(?=[^/\s\":]+:))[^/\s\"]+@")
 
 
@@ -306,9 +308,10 @@ def _plan(host: Host, instance: Instance, request: SettingsRequest) -> _Plan:
     else:
         merge = remove_owned(document, ledger, request.owner)
     changed = _bytes_of(merge.document) != state.raw
-    warnings = _refuse_bad_config(host, state, merge.document, bool(merge.differences) or changed)
-    _refuse_plaintext_api(host, state, request.allow_plaintext_api)
+    ask_dockerd = bool(merge.differences) or changed
+    warnings = _refuse_bad_config(host, state, merge.document, ask_dockerd, request.allow_plaintext_api)
     decision = decide_for(host, state, record, merge.document.data, request.allow_container_stop)
+    _refuse_plaintext_api(host, state, _lasting(host, state, record, decision), request.allow_plaintext_api)
     if changed or _must_commit(state, record, decision):
         _refuse_stopping_containers(state, decision, request.allow_container_stop)
     return _Plan(state, record, document, merge, unsupported, decision, tuple(warnings))
@@ -333,20 +336,40 @@ def _saved(state: EngineState) -> Saved:
     return Saved(state.raw, state.raw_stat.mode, state.raw_stat.uid, state.raw_stat.gid)
 
 
-def _refuse_bad_config(host: Host, state: EngineState, document: Document, ask_dockerd: bool) -> List[str]:
+def _refuse_bad_config(
+    host: Host, state: EngineState, document: Document, ask_dockerd: bool, allow_plaintext_api: bool
+) -> List[str]:
     facts = read_host_facts(host, state, document.data)
     findings = check_config(document, state.flags, state.version)
     findings += check_combinations(document.data, state.flags, state.version, facts)
-    fatal = [finding for finding in findings if finding.fatal]
+    allowed = PLAINTEXT_FINDINGS if allow_plaintext_api else ()
+    fatal = [finding for finding in findings if finding.fatal and finding.code not in allowed]
     if fatal:
         raise ConfigError(mask_credentials("\n".join(finding.message for finding in fatal)))
     if ask_dockerd:
         validate_with_dockerd(host, state, _bytes_of(document) or b"{}")
-    return [mask_credentials(finding.message) for finding in findings if not finding.fatal]
+    return [mask_credentials(finding.message) for finding in findings]
 
 
-def _refuse_plaintext_api(host: Host, state: EngineState, allowed: bool) -> None:
-    for listener in state.listeners:
+def _lasting(host: Host, state: EngineState, record: Record, decision: Decision) -> List[Listener]:
+    """Listeners that the coming restart does not close: not the engine's own ones that are set nowhere any more.
+
+    Those that are still set are the affair of check_combinations; whatever is wrong here shows again after the restart.
+    """
+    if decision.action not in RESTARTS or state.process is None:
+        return list(state.listeners)
+    loaded = loaded_data(host, state, record)
+    handed_over = state.socket_properties.get("Listen", "") + " "
+    opened = [*state.process.argv, *(str(text) for text in (loaded or {}).get("hosts") or ())]
+    return [
+        entry
+        for entry in state.listeners
+        if f":{entry.port} " in handed_over or not (loaded is None or any(f":{entry.port}" in text for text in opened))
+    ]
+
+
+def _refuse_plaintext_api(host: Host, state: EngineState, listeners: Sequence[Listener], allowed: bool) -> None:
+    for listener in listeners:
         if listener.kind != "tcp" or allowed:
             continue
         try:
@@ -578,17 +601,17 @@ def _commit_now(host: Host, state: EngineState, record: Record, request: CommitR
             _remove_empty_directories(host, state.instance)  # a killed run may have left them
         return _commit_outcome(state, decision, warnings, changed=False)
     if decision.action != "nothing":
-        stale, state = state, _with_fresh_units(host, state, decision, request)
+        seen, state = state, _with_fresh_units(host, state, decision, request)
         try:
-            _refuse_bad_config(host, state, document, True)
+            _refuse_bad_config(host, state, document, True, request.allow_plaintext_api)
         except ConfigError as exc:
-            if state is stale or record.transaction is None:
+            if state is seen or record.transaction is None:
                 raise
             # The unit that systemd had not read yet does not go with what was written: the next start would fail.
             _put_file(host, state.instance, record.transaction.begin, record.created_directory)
             _store_record(host, state.instance, _without_transaction(host, record, request, exc))
             raise ConfigError(f"{exc}\nTaken back: daemon.json is as before, the engine was not restarted") from exc
-        _refuse_plaintext_api(host, state, request.allow_plaintext_api)
+        _refuse_plaintext_api(host, state, _lasting(host, state, record, decision), request.allow_plaintext_api)
         _refuse_stopping_containers(state, decision, request.allow_container_stop)
     changed = decision.action != "nothing" or bool(record.stopped)
     if request.check_mode:
@@ -613,8 +636,8 @@ def _free_reserve(host: Host, instance: Instance) -> None:
 
 def _with_fresh_units(host: Host, state: EngineState, decision: Decision, request: CommitRequest) -> EngineState:
     """The engine after systemd has read changed unit files: the flags of the next start are the ones to check."""
-    stale = "yes" in (state.properties.get("NeedDaemonReload"), state.socket_properties.get("NeedDaemonReload"))
-    if request.check_mode or decision.action == "reload" or not stale:
+    # systemd does not always notice a drop-in in a new directory, so it is not asked whether it needs that.
+    if request.check_mode or decision.action not in (*RESTARTS, "start"):
         return state
     return EngineControl(host, state, request.deadline).reload_units()
 
@@ -644,7 +667,7 @@ def _carry_out(
         _store_record(host, state.instance, record)
     try:
         after = control.carry_out(decision)
-        _refuse_plaintext_api(host, after, request.allow_plaintext_api)
+        _refuse_plaintext_api(host, after, after.listeners, request.allow_plaintext_api)
         if to_start:
             control.start_containers(to_start)
             after = observe(host, state.instance)

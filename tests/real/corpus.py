@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Try to brick the engine of this host, case by case.
 
-    python3 corpus.py [--only PATTERN]... [--list]
+    python3 corpus.py [--only PATTERN]... [--every-follow-up] [--list]
 
 Runs as root on a disposable host with systemd and docker. Prints one JSON line a case (id, title, generation, ok,
 problems, checks, seconds), progress on stderr, and ends with status 1 when a case failed or none ran.
@@ -26,9 +26,11 @@ from typing import Any
 
 import lab
 from corpus_scripts import SCRIPTS
-from corpus_table import TABLE, Row
+from corpus_table import SMALL, TABLE, Row
 from lab import FileFacts, Lab, Result
 from verdict import Verdict
+
+FOLLOWED: set[tuple[Any, ...]] = set()
 
 
 def case_ids(version: tuple[int, ...]) -> list[str]:
@@ -37,8 +39,12 @@ def case_ids(version: tuple[int, ...]) -> list[str]:
     return rows + [script.id for script in SCRIPTS if script.since <= version < script.until]
 
 
-def run_row(row: Row, verdict: Verdict) -> None:
-    """One row of the table."""
+def run_row(row: Row, every_follow_up: bool, verdict: Verdict) -> None:
+    """One row of the table.
+
+    A refused run leaves everything as it was, so what follows depends on the mended host alone: it is gone through
+    once for each such host, or each time with every_follow_up.
+    """
     found = _set_up(row)
     pid = lab.main_pid()
     alive = lab.answers()
@@ -52,25 +58,22 @@ def run_row(row: Row, verdict: Verdict) -> None:
         lab.shell(row.repair or "true")
         _mend(row)
         original = lab.facts(row.path)
+        wanted = row.wanted if row.config is not None or row.files or row.disturb else SMALL
         options: Mapping[str, Any] = {}
+        host = (original, row.path, row.down, row.disturb, str(row.files), str(wanted))
+        if host in FOLLOWED and not every_follow_up:
+            forecast = lab.present(wanted, _ansible_check_mode=True)
+            verdict.worked(forecast, "the forecast of the next run")
+            verdict.check(forecast.answer.get("changed") is True, f"the next run changes nothing: {forecast.answer}")
+            return
+        FOLLOWED.add(host)
     else:
         _warned(row, verdict, result)
-        original, options = found, row.options
-    verdict.good_run(
-        row.wanted if row.ends == "converged" or _usable(row) else _usable_settings(row), row.path, options
-    )
+        original, wanted, options = found, row.wanted, row.options
+    verdict.good_run(wanted, row.path, options)
     verdict.given_back(original, row.path, options)
     if row.ends == "converged" and row.repair:
         lab.shell(row.repair)
-
-
-def _usable(row: Row) -> bool:
-    """Whether a refused row's wish is fine once the host is mended."""
-    return bool(row.config is not None or row.files or row.disturb)
-
-
-def _usable_settings(row: Row) -> Mapping[str, Any]:
-    return {"live-restore": True, "icc": False} if row.wanted else row.wanted
 
 
 def _starts_engine(row: Row) -> bool:
@@ -146,6 +149,7 @@ def main() -> int:
     """Run the chosen cases; 0 when all are as they have to be."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", help="shell pattern of case ids; may be repeated")
+    parser.add_argument("--every-follow-up", action="store_true", help="follow each refused run to its end")
     parser.add_argument("--list", action="store_true", help="print the ids of the cases for this engine")
     options = parser.parse_args()
     version = lab.version()
@@ -156,7 +160,7 @@ def main() -> int:
         return 0
     bodies: dict[str, tuple[str, bool, Callable[[Verdict], None]]] = {}
     for row in TABLE:
-        bodies[row.id] = (row.title, not _starts_engine(row), functools.partial(run_row, row))
+        bodies[row.id] = (row.title, not _starts_engine(row), functools.partial(run_row, row, options.every_follow_up))
     for script in SCRIPTS:
         bodies[script.id] = (script.title, False, script.body)
     if len(bodies) != len(TABLE) + len(SCRIPTS):

@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import lab
@@ -41,9 +41,9 @@ def _begin(config: bytes | None = OLD) -> FileFacts:
     return lab.facts()
 
 
-def _written(verdict: Verdict, settings: Mapping[str, Any] = SMALL, **options: Any) -> str:
-    """Write settings without bringing them into force; the id of that run."""
-    result = lab.present(settings, **options)
+def _written(verdict: Verdict) -> str:
+    """Write the small set of settings without bringing it into force; the id of that run."""
+    result = lab.present(SMALL)
     verdict.worked(result, "present")
     return str(result.answer.get("run_id", ""))
 
@@ -396,20 +396,28 @@ def foreign_kills_engine(verdict: Verdict) -> None:
     verdict.given_back(original)
 
 
-def storage_driver_unavailable(verdict: Verdict) -> None:
-    """An unread storage driver that this kernel does not have: refused, or taken back after the failed start."""
+def _unread(verdict: Verdict, config: bytes, *says: str) -> None:
+    """A setting that the engine has not read yet and dies of: refused, or taken back after the failed start."""
     original = _begin()
-    lab.write(CONFIG, b'{"storage-driver": "aufs"}\n')
+    lab.write(CONFIG, config)
     pending = lab.facts()
     result = lab.present(SMALL)
     if not result.failed:
         result = lab.commit(run_id=result.answer["run_id"])
-    verdict.refusal(result, ("AUFS", "not supported"))
+    verdict.refusal(result, says)
     verdict.check(lab.wait_until(lab.answers, lab.START_SECONDS), "the engine is down because of a foreign change")
     verdict.check(lab.facts().raw in (original.raw, pending.raw), f"daemon.json is {lab.facts().raw!r}")
     lab.write(CONFIG, OLD)
     verdict.good_run(SMALL)
     verdict.given_back(original)
+
+
+def unread_storage_driver(verdict: Verdict) -> None:
+    _unread(verdict, b'{"storage-driver": "aufs"}\n', "AUFS", "not supported")
+
+
+def unread_userns(verdict: Verdict) -> None:
+    _unread(verdict, b'{"userns-remap": "corpus-user"}\n', "corpus-user")
 
 
 # --- disks -----------------------------------------------------------------------------------------------------------
@@ -946,7 +954,8 @@ SCRIPTS: tuple[Script, ...] = (
     Script("port-in-use", "another process has the port of a new listener", port_in_use),
     Script("metrics-port-in-use", "another process has the port of metrics-addr", metrics_port_in_use),
     Script("foreign-kills-engine", "an unread foreign setting kills the engine at our restart", foreign_kills_engine),
-    Script("storage-unavailable", "an unread storage driver that the kernel lacks", storage_driver_unavailable),
+    Script("unread-storage", "an unread storage driver that the kernel lacks", unread_storage_driver, until=(24,)),
+    Script("unread-userns", "an unread userns-remap for nobody", unread_userns),
     Script("disk-fills-commit", "no space for the record at the end of a commit", disk_fills_before_commit),
     Script("disk-fills-rollback", "no space under /etc/docker for the rollback", disk_fills_before_rollback),
     Script("read-only-rollback", "/etc/docker is read-only when the rollback comes", read_only_before_rollback),

@@ -131,6 +131,12 @@ FORMATS = (
     _kept(
         "foreign", "NVIDIA runtime, mirrors, labels, DNS of somebody else", FOREIGN, prepare=MAKE_RUNTIME, wanted=BASE
     ),
+    _kept(
+        "nvidia-default",
+        "a runtime of somebody else that is the default one",
+        _json({"default-runtime": "nvidia", "runtimes": {"nvidia": {"path": f"{SCRATCH}/nvidia-container-runtime"}}}),
+        prepare=MAKE_RUNTIME,
+    ),
     _kept("proxies", "proxies with credentials", PROXIES, mode=0o600, since=(23,)),
     _kept(
         "escapes",
@@ -191,7 +197,19 @@ BROKEN = (
     _broken("string", "a string instead of an object", b'"debug"\n', "object"),
     _broken("cut-off", "cut off in the middle", b'{"debug": true, "labels": ["a'),
     _broken("single-quotes", "single quotes", b"{'debug': true}\n", "line 1"),
-    _broken("two-objects", "two objects", b'{"debug": true}\n{"debug": false}\n', "line 2"),
+    _broken(
+        "two-objects",
+        "two objects",
+        b'{"debug": true}\n{"debug": false}\n',
+        "line 2",
+        since=(23,),
+    ),
+    _kept(
+        "two-objects-old",
+        "two objects, of which this engine reads one",
+        b'{"debug": true}\n{"debug": false}\n',
+        until=(23,),
+    ),
     _broken("no-utf8", "not UTF-8", b'{"labels": ["a=\xff\xfe"]}\n', since=(23,)),
     _broken("wrong-type", "a string where the engine wants true or false", b'{"debug": "true"}\n', "debug"),
     _broken("unknown-key", "a misspelt key", b'{"icc": false, "livve-restore": true}\n', "livve-restore"),
@@ -523,6 +541,13 @@ COMBINATIONS = (
     _wanted("wanted-foreign", "a key that the role does not own", {"debug": True}, "debug"),
     _wanted("wanted-tls", "a TLS key in the file", {"tlsverify": True}, "tlsverify"),
     _admin(
+        "runtime-missing",
+        "a default runtime whose program is not installed",
+        {"default-runtime": "nvidia", "runtimes": {"nvidia": {"path": "/usr/bin/nvidia-container-runtime"}}},
+        "/usr/bin/nvidia-container-runtime",
+        "default-runtime",
+    ),
+    _admin(
         "runtime-undefined",
         "default-runtime that is not defined",
         {"default-runtime": "nvidia"},
@@ -592,7 +617,11 @@ COMBINATIONS = (
         "/etc/docker-corpus/",
     ),
     _admin(
-        "userns-nobody", "userns-remap for a user that does not exist", {"userns-remap": "corpus-user"}, "corpus-user"
+        "userns-nobody",
+        "userns-remap for a user that does not exist",
+        {"userns-remap": "corpus-user"},
+        "corpus-user",
+        since=(26,),
     ),
     _admin("dns-bad", "a DNS server that is no address", {"dns": ["resolver.example.org"]}, "resolver.example.org"),
     _admin("bip-bad", "a bridge address without its network", {"bip": "10.1.1.1"}, "10.1.1.1"),
@@ -655,7 +684,7 @@ LISTENERS = (
         "the API without TLS on TCP, by a flag",
         SMALL,
         "2375",
-        "certificate",
+        "role daemon_tls",
         files=_start(STOCK + " -H tcp://127.0.0.1:2375"),
     ),
     Row(
@@ -664,7 +693,7 @@ LISTENERS = (
         "refused",
         b'{"hosts": ["unix:///run/docker.sock", "tcp://127.0.0.1:2375"]}\n',
         files=_start("--containerd=/run/containerd/containerd.sock"),
-        says=("2375", "certificate"),
+        says=("2375", "role daemon_tls"),
         cured=b"{}\n",
     ),
     _wanted(

@@ -226,8 +226,14 @@ def dockerd_refuses(path: str = CONFIG, flags: Sequence[str] | None = None) -> s
     if version() >= (23,):
         argv = ["dockerd", "--validate", f"--config-file={path}", *flags]
     else:
+        # What this start must not touch would collide with a key of the same meaning.
+        os.makedirs(SCRATCH, exist_ok=True)
+        with open(path, "rb") as handle:
+            kept = re.sub(rb'"(graph|data-root|exec-root|pidfile)"', b'"max-download-attempts"', handle.read())
+        kept = re.sub(rb'("max-download-attempts"\s*:\s*)"[^"]*"', rb"\g<1>5", kept)
+        write(f"{SCRATCH}/candidate.json", kept)
         nowhere = ["--data-root=/dev/null/x", "--exec-root=/dev/null/y", "--pidfile=/dev/null/p"]
-        argv = ["dockerd", f"--config-file={path}", *flags, *nowhere]
+        argv = ["dockerd", f"--config-file={SCRATCH}/candidate.json", *flags, *nowhere]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode == 0 or (version() < (23,) and "full path to root" in done.stderr):
         return ""
@@ -469,6 +475,7 @@ class Lab:
         self._clean_engine()
         self._import_image()
         self._signature = self.signature()
+        self._virgin_pid = main_pid()
 
     @staticmethod
     def _import_image() -> None:
@@ -490,7 +497,10 @@ class Lab:
         return found
 
     def _virgin(self) -> bool:
-        """Whether the engine was started without anything of ours or of a case, and shows it."""
+        """Whether the engine was started without anything of ours or of a case, and shows it.
+
+        One that was seen virgin once stays so while it is the same process and shows the same.
+        """
         if any(os.path.exists(path) for path in (DROP_INS, SOCKET_DROP_INS, RECORD_ROOT, SCRATCH)) or not answers():
             return False
         if "yes" in shell("systemctl show docker.service docker.socket --property=NeedDaemonReload --value"):
@@ -498,7 +508,13 @@ class Lab:
         if facts(DEFAULTS).raw != self._defaults or set(os.listdir(DIRECTORY)) != self._files:
             return False
         newest = max(os.stat(path).st_ctime for path in (DIRECTORY, DEFAULTS))
-        return newest <= started_at(main_pid()) and self.signature() == self._signature
+        pid = main_pid()
+        if newest > started_at(pid) and pid != self._virgin_pid:
+            return False
+        if self.signature() != self._signature:
+            return False
+        self._virgin_pid = pid
+        return True
 
     def _clean_files(self) -> None:
         for line in shell("cat /proc/mounts").splitlines():
@@ -530,11 +546,11 @@ class Lab:
 
         With fresh False the engine stays down, because the case starts it anyway.
         """
-        if self._virgin():
-            return
         if answers():
             self._clean_engine()
         self._clean_files()
+        if self._virgin():
+            return
         restart_socket()
         if not fresh:
             return

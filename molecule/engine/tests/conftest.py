@@ -35,6 +35,7 @@ class Hosts:
         self._ssh_config = os.environ["BULWARK_SSH_CONFIG"]
         self._pool = ThreadPoolExecutor()
         self._runs: dict[str, Future] = {}
+        self._agreements: dict[str, dict] = {}
         archive = payload.build(payload.ansible_directory())
         list(self._pool.map(lambda name: payload.send(self._ssh_config, name, archive), HOSTS))
 
@@ -63,9 +64,13 @@ class Hosts:
         text = self.run(name, payload.command("corpus.py"), CORPUS_SECONDS)
         return {line["id"]: line for line in map(json.loads, text.splitlines())}
 
-    @cache  # noqa: B019 - there is one object for the whole session
     def agreement(self, name: str) -> dict:
-        """What the comparison of verdicts found on a host."""
+        """What the comparison of verdicts found on a host; it runs once."""
+        if name not in self._agreements:
+            self._agreements[name] = self._agreement(name)
+        return self._agreements[name]
+
+    def _agreement(self, name: str) -> dict:
         root = f"{payload.REMOTE}/{payload.COLLECTION}"
         options = ("--count", str(PAIRS), "--seed", str(SEED), "--root", root)
         return json.loads(self.run(name, payload.command("agreement.py", *options), AGREEMENT_SECONDS))

@@ -67,7 +67,7 @@ def test_broken_canary_stops_the_roll_and_hurts_nobody(hosts, fleet):
 
 def test_failures_within_the_limit_do_not_stop_the_others(hosts, fleet):
     broken, *others = fleet
-    hosts.run(broken, "mkdir -p /etc/docker; echo '{\"icc\": \"false\"}' > /etc/docker/daemon.json")
+    hosts.run(broken, 'mkdir -p /etc/docker; echo \'{"icc": "false"}\' > /etc/docker/daemon.json')
     try:
         status, text, recap = playbook("harden", fleet, bulwark_serial=[1, "100%"], bulwark_max_fail_percentage=100)
         assert status != 0

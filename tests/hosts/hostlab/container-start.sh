@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Turns fresh namespaces into a host and becomes its init. Runs as process 1 of them; every mount it makes is in their
-# mount namespace and dies with it. Input by environment: ROOTFS DATA IO HOSTNAME CONSOLE MASKED CAPABILITIES DATA_TMPFS.
+# mount namespace and dies with it. Input by environment: ROOTFS DATA IO HOST_NAME CONSOLE MASKED CAPABILITIES DATA_TMPFS.
 set -eu
 
 mount --make-rprivate /
@@ -58,9 +58,9 @@ for unit in $MASKED; do
     ln -s /dev/null "$new/run/systemd/system/$unit"
 done
 
-hostname "$HOSTNAME"
-echo "$HOSTNAME" >"$new/etc/hostname"
-echo "127.0.1.1 $HOSTNAME" >>"$new/etc/hosts"
+hostname "$HOST_NAME"
+echo "$HOST_NAME" >"$new/etc/hostname"
+echo "127.0.1.1 $HOST_NAME" >>"$new/etc/hosts"
 tr -d - </proc/sys/kernel/random/uuid >"$new/etc/machine-id"
 ip link set lo up
 

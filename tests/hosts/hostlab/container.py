@@ -69,7 +69,7 @@ def remove_cgroup(folder: Path) -> None:
     """Remove the container's cgroup with everything below it; its processes must be gone."""
     group = cgroup_of(folder)
     if group is not None:
-        for path, _, _ in os.walk(group, topdown=False):
+        for path, _folders, _files in os.walk(group, topdown=False):
             os.rmdir(path)
 
 
@@ -96,7 +96,7 @@ def environment(host: Host, rootfs: Path, folder: Path, console: str) -> dict[st
         "DATA": str(data),
         "DATA_TMPFS": "1" if on_overlay(data) else "0",
         "IO": str(folder / "io"),
-        "HOSTNAME": host.hostname,
+        "HOST_NAME": host.hostname,
         "CONSOLE": console,
         "MASKED": " ".join(recipe.CONTAINER_MASKED_UNITS),
         "CAPABILITIES": ",".join(f"+{name}" for name in recipe.CONTAINER_CAPABILITIES),

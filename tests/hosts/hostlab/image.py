@@ -13,7 +13,7 @@ from . import machine, recipe, snapshot
 from . import rootfs as rootfs_maker
 from .layout import Layout, give_to_caller, locked
 from .process import remove_tree, run, say
-from .recipe import Suite
+from .recipe import HostError, Suite
 
 _HERE = Path(__file__).parent
 _BUILD_LIMIT = 3600
@@ -107,7 +107,11 @@ def prune(layout: Layout) -> list[str]:
     for path in sorted(layout.images.glob("*")) + sorted(layout.images.glob(".tmp-*")):
         name = path.name.removeprefix(".tmp-")
         if path.is_dir() and (path.name.startswith(".tmp-") or name not in keep):
-            with locked(layout.images / f".lock-{name}", 0, f"image {name}"):
-                remove_tree(path)
-            removed.append(path.name)
+            try:
+                with locked(layout.images / f".lock-{name}", 0, f"image {name}"):
+                    remove_tree(path)
+            except HostError as busy:
+                say(f"{path.name}: stays, it is in use ({busy})")
+            else:
+                removed.append(path.name)
     return removed

@@ -36,7 +36,7 @@ def supervise(layout: Layout, name: str, owner: str | None) -> None:
 
     watched = [stop_reader]
     if owner is not None:
-        pid, _, started = owner.partition(":")
+        pid, _colon, started = owner.partition(":")
         try:
             watched.append(os.pidfd_open(int(pid)))
         except ProcessLookupError:
@@ -136,7 +136,7 @@ def clean(layout: Layout, name: str, *, keep_logs: bool = False) -> None:
 
 def _patiently(action: Callable[[], None]) -> None:
     """Repeat an action that fails while the kernel still buries the host's last processes."""
-    for _ in range(50):
+    for _attempt in range(50):
         try:
             action()
             return

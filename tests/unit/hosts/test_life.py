@@ -164,7 +164,7 @@ def test_container_is_told_everything_its_start_script_reads(place):
     folder = place.host("debian13-container")
     (folder / "data").mkdir(parents=True)
     told = container.environment(recipe.parse_host("debian13-container"), place.images / "r", folder, "/dev/pts/0")
-    for name in ("ROOTFS", "DATA", "IO", "HOSTNAME", "CONSOLE", "MASKED", "CAPABILITIES", "DATA_TMPFS"):
+    for name in ("ROOTFS", "DATA", "IO", "HOST_NAME", "CONSOLE", "MASKED", "CAPABILITIES", "DATA_TMPFS"):
         assert f"${name}" in script
         assert told[name]
     assert told["DATA_TMPFS"] in {"0", "1"}

@@ -17,7 +17,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._engine_state impor
     read_process,
     running_containers,
 )
-from ansible_collections.bulwark.docker.plugins.module_utils._errors import EngineError, HostError
+from ansible_collections.bulwark.docker.plugins.module_utils._errors import ConflictError, EngineError, HostError
 from ansible_collections.bulwark.docker.plugins.module_utils._host_api import ApiResponse
 from ansible_collections.bulwark.docker.plugins.module_utils._instance import system_instance
 from ansible_collections.bulwark.docker.tests.unit.plugins.module_utils.memory_host import (
@@ -133,14 +133,16 @@ def test_facts_about_the_host() -> None:
     host.files["/etc/seccomp.json"] = File(b"{}")
     host.tcp += [TcpPort("00000000", 2376, "1", True, b""), TcpPort("0100007F", 9323, "2", False, b"")]
     state = observe(host, INSTANCE)
-    facts = read_host_facts(host, state, {"seccomp-profile": "/etc/seccomp.json"})
+    host.files["/opt/runtime"] = File(b"")
+    runtimes = {"here": {"path": "/opt/runtime"}, "gone": {"path": "/opt/gone"}}
+    facts = read_host_facts(host, state, {"seccomp-profile": "/etc/seccomp.json", "runtimes": runtimes})
     assert facts.authorization_plugins == ("opa", "other")
     assert facts.existing_files == {"/etc/seccomp.json": b"{}"}
     assert [(use.address, use.port) for use in facts.ports_in_use] == [("127.0.0.1", 9323)]
     assert (facts.cgroup_version, facts.cgroup_driver, facts.selinux_enabled) == (2, "systemd", False)
     assert facts.bridge_netfilter
     assert not facts.swarm_active
-    assert facts.runtimes_found == ("io.containerd.runc.v2", "runc")
+    assert facts.runtimes_found == ("/opt/runtime",)
 
 
 def test_missing_kernel_module() -> None:
@@ -168,3 +170,8 @@ def test_limits_that_an_engine_without_the_capability_cannot_raise() -> None:
     weak, strong = _with_limits("00000000a80425fb"), _with_limits("000001ffffffffff")
     assert read_host_facts(weak, observe(weak, INSTANCE), {}).limit_ceilings == {"nofile": 524288}
     assert read_host_facts(strong, observe(strong, INSTANCE), {}).limit_ceilings == {}
+
+
+def test_file_that_the_engine_does_not_read_is_refused() -> None:
+    with pytest.raises(ConflictError, match=r"starts the engine without --config-file.*engine_config_path"):
+        observe(MemoryHost(b"{}"), system_instance("/etc/docker/other.json"))

@@ -84,6 +84,7 @@ def test_only_sockets_that_the_process_holds_are_its_own() -> None:
 ANSWERS = {
     b"HTTP/1.0 200 OK\r\n\r\n{}": True,
     b"HTTP/1.1 200 OK\r\n": True,
+    b"HTTP/1.1 403 Forbidden\r\n": True,
     b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n": False,
     b"HTTP/1.1 404 Not Found\r\n": False,
     b"\x15\x03\x01\x00\x02\x02F": False,
