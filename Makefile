@@ -27,7 +27,7 @@ test: ## Run everything: static checks, unit and contract tests, sanity, all Mol
 	$(PREPARE) shellcheck
 	@$(RUN) test
 
-test-fast: ## The same without the scenarios that need virtual machines
+test-fast: ## The same without virtual machines and without the long corpus
 	$(PREPARE) shellcheck
 	@$(RUN) test-fast
 

@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Any
 
 
+def name_of(host: Any) -> str:
+    """The host's name in the inventory."""
+    return host.backend.get_pytest_id().rpartition("/")[2]
+
+
 def load(host: Any, name: str) -> Any:
     """Findings of one host, written by tasks_findings.yml."""
     folder = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
-    alias = host.backend.get_pytest_id().rpartition("/")[2]
-    return json.loads((folder / f"{alias}-{name}.json").read_text(encoding="utf-8"))
+    return json.loads((folder / f"{name_of(host)}-{name}.json").read_text(encoding="utf-8"))
 
 
 def attack(host: Any, *probes: str) -> dict[str, dict[str, Any]]:
     """Attack the host now, with some probes or with all; results by probe."""
-    arguments = json.dumps({"probes": list(probes)}) if probes else "{}"
+    arguments = f"probes={','.join(probes)}" if probes else None
     answer = host.ansible("bulwark.docker.enforcement_probe", arguments, check=False)
     results = {result["id"]: result for result in answer["results"]}
     assert len(results) == answer["counts"]["run"] + answer["counts"]["not_applicable"] > 0

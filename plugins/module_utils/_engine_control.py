@@ -243,12 +243,22 @@ class EngineControl:
             self._systemctl("stop", instance.service)
             self._systemctl("restart", instance.socket_unit)
         result = self._systemctl("restart", instance.service, timeout=self._deadline)
+        if result.rc == 0 and self._lost_its_socket():
+            # The engine that ended had listened there by itself, and took the file of systemd's socket away.
+            self._systemctl("stop", instance.service)
+            self._systemctl("restart", instance.socket_unit)
+            result = self._systemctl("restart", instance.service, timeout=self._deadline)
         if result.rc != 0:
             detail = (result.stderr or result.stdout).strip().splitlines()
             raise EngineError(
                 f"restart {instance.service}: {detail[0] if detail else f'no success within {self._deadline:.0f} s'}"
             )
         self._wait_for_answer(before)
+
+    def _lost_its_socket(self) -> bool:
+        instance, properties = self._state.instance, self._state.socket_properties
+        listens = properties.get("ActiveState") == "active" and instance.api_socket in properties.get("Listen", "")
+        return listens and self._host.stat(instance.api_socket) is None
 
     def _wait_for_answer(self, before: Optional[List[Any]]) -> None:
         instance = self._state.instance

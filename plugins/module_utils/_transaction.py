@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ansible_collections.bulwark.docker.plugins.module_utils._daemon_config import (
     Difference,
@@ -78,17 +78,10 @@ RECORD_MODE = 0o600
 # Nobody asks any more after that time.
 NEWS_SECONDS = 3600.0
 WAIT_SECONDS = 1.0
+DEFAULT_DATA_ROOT = "/var/lib/docker"
+DATA_KEYS = ("data-root", "graph")
 # Without these an engine could listen in plaintext, let everybody in, or work on other data.
-GUARDING = FLAGS_ONLY | {
-    "authorization-plugins",
-    "containerd",
-    "data-root",
-    "exec-root",
-    "graph",
-    "group",
-    "userns-remap",
-}
-# In URLs (JSON may write "\/" for a slash), and before the host of a proxy without a scheme.
+GUARDING = FLAGS_ONLY | {"authorization-plugins", "containerd", "exec-root", "group", *DATA_KEYS, "userns-remap"}
 RESTARTS = ("restart", "socket_and_service", "full_stop")
 PLAINTEXT_FINDINGS = ("tcp_without_tls", "tls_without_verify")
 URL_CREDENTIALS = re.compile(r"(:(?:\\?/){2}|(?:^|\")(?=[^/\s\":]+:))[^/\s\"]+@")
@@ -793,9 +786,24 @@ def _makeshifts(state: EngineState, record: Record, before: Saved) -> Sequence[T
     except ConfigError:
         return ()
     open_port = any(entry.kind == "tcp" for entry in state.listeners)
-    if open_port or any("tcp" in text for text in state.flags.values.get("hosts", ())) or not GUARDING.isdisjoint(data):
+    guards = GUARDING - _without_effect(state.info)
+    if open_port or any("tcp" in text for text in state.flags.values.get("hosts", ())) or not guards.isdisjoint(data):
         return ()
     return ((before._replace(raw=None), "without daemon.json"),)
+
+
+def _without_effect(info: Mapping[str, Any]) -> Set[str]:
+    """Guarding keys that the engine ran without before, whatever the file says."""
+    found: Set[str] = set()
+    if not info:
+        return found
+    if not any("name=userns" in str(option) for option in info.get("SecurityOptions") or []):
+        found.add("userns-remap")
+    if not (info.get("Plugins") or {}).get("Authorization"):
+        found.add("authorization-plugins")
+    if info.get("DockerRootDir") == DEFAULT_DATA_ROOT:
+        found.update(DATA_KEYS)
+    return found
 
 
 def _run_for_now(host: Host, control: EngineControl, instance: Instance, saved: Saved, created_directory: str) -> bool:

@@ -71,6 +71,13 @@ def sequence_faults(steps: list[str]) -> list[str]:
     return found
 
 
+def playbook_faults(steps: list[str], playbooks: dict[str, Any], names: set[str]) -> list[str]:
+    """Say where Molecule would pass over a side effect in silence: it wants one under ``playbooks`` to run any."""
+    wanted = any(step.split()[0] == "side_effect" and len(step.split()) > 1 for step in steps)
+    known = "side_effect" in playbooks or "side_effect.yml" in names
+    return ["names side effects, but playbooks has no side_effect, so none runs"] if wanted and not known else []
+
+
 def name_faults(steps: list[str], names: set[str]) -> list[str]:
     """Say where a scenario's steps and files do not fit; Molecule passes over both in silence.
 
@@ -106,7 +113,26 @@ def names_in(directory: Path) -> set[str]:
         for path in files(f"{where}/*/**/test_*.py", f"{where}/*/test_*.py")
         if list(test_functions(source_of(path)))
     ]
-    return {path.name for path in files(f"{where}/*.yml")} | {path.relative_to(directory).parts[0] for path in tested}
+    own = {path.name for path in files(f"{where}/*.yml")} | {path.relative_to(directory).parts[0] for path in tested}
+    return own | {name for name in borrowed(directory) if (directory / name).exists()}
+
+
+def borrowed(directory: Path) -> list[str]:
+    """Return what a scenario's steps take from another scenario ("verify ../other/tests")."""
+    words = [step.split() for step in sequence_of(directory)]
+    return [word[1] for word in words if len(word) > 1 and word[1].startswith("../")]
+
+
+def sources_of(directory: Path) -> list[str]:
+    """Return the texts of a scenario's tests, borrowed ones too."""
+    folders = [directory, *((directory / name).resolve() for name in borrowed(directory))]
+    return [source_of(path) for folder in folders for path in files(f"{relative(folder)}/**/test_*.py")]
+
+
+def playbooks_of(directory: Path) -> dict[str, Any]:
+    """Return the playbooks that a scenario names."""
+    config = load_yaml(directory / "molecule.yml") or {}
+    return (config.get("ansible") or {}).get("playbooks") or {}
 
 
 def test_every_scenario_attacks_and_asks_programs() -> None:
@@ -115,7 +141,8 @@ def test_every_scenario_attacks_and_asks_programs() -> None:
         f"{relative(directory)}: {fault}"
         for directory in seen
         for fault in name_faults(sequence_of(directory), names_in(directory))
-        + scenario_faults([source_of(p) for p in files(f"{relative(directory)}/**/test_*.py")])
+        + playbook_faults(sequence_of(directory), playbooks_of(directory), names_in(directory))
+        + scenario_faults(sources_of(directory))
     ]
     report(found, len(seen), "scenarios")
 
@@ -178,6 +205,16 @@ def test_sequence_faults_passes_a_good_sequence() -> None:
 @pytest.mark.parametrize("step", SEQUENCE[:5] + SEQUENCE[6:])
 def test_sequence_faults_flags_a_missing(step: str) -> None:
     assert sequence_faults([name for name in SEQUENCE if name.split()[0] != step.split()[0]])
+
+
+def test_playbook_faults_passes_a_named_side_effect() -> None:
+    assert playbook_faults(SEQUENCE, {"side_effect": "remove.yml"}, NAMES) == []
+
+
+def test_playbook_faults_flags_a_side_effect_that_would_not_run() -> None:
+    assert playbook_faults(SEQUENCE, {}, NAMES) == [
+        "names side effects, but playbooks has no side_effect, so none runs"
+    ]
 
 
 def test_name_faults_passes_names_that_fit() -> None:

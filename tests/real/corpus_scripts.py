@@ -897,6 +897,7 @@ def command_line_drifts(verdict: Verdict) -> None:
     original = _begin()
     verdict.good_run(SMALL)
     lab.write(*lab.drop_in("refuse", f"[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd {STOCK} --label rack=9\n"))
+    lab.shell("systemctl daemon-reload")
     run = lab.present(SMALL)
     verdict.check(run.answer.get("changed") is False, f"the file was changed: {run.answer}")
     verdict.check(run.answer.get("commit_required") is True, f"the drift was not seen: {run.answer}")

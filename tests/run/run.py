@@ -33,6 +33,8 @@ from environments import ROOT, VenvError, environments_for
 HOSTS = ROOT / "tests/hosts/hosts.py"
 MOLECULE_GLOB = "molecule/*/molecule.yml"
 STATIC_LAYERS = ("lint", "unit", "contract", "ansible-lint", "sanity", "docs-lint")
+# On containers too, but with more cases than five minutes hold.
+LONG_SCENARIOS = ("engine",)
 MINUTES = 60.0
 STATIC_LIMIT = 30 * MINUTES
 HOSTS_LIMIT = 45 * MINUTES
@@ -129,10 +131,10 @@ def needs_machine(scenario: str) -> bool:
     return any(word == "machines" or re.fullmatch(r"[a-z0-9]+-machine(\.\d+)?", word) for word in words)
 
 
-def scenarios(with_machines: bool) -> list[str]:
-    """Return the names of all scenarios, those on containers alone first."""
+def scenarios(fast: bool = False) -> list[str]:
+    """Return the names of the scenarios, those on containers alone first; fast leaves out the long ones."""
     names = sorted(path.parent.name for path in ROOT.glob(MOLECULE_GLOB))
-    chosen = [name for name in names if with_machines or not needs_machine(name)]
+    chosen = [name for name in names if not fast or not (needs_machine(name) or name in LONG_SCENARIOS)]
     return sorted(chosen, key=lambda name: (needs_machine(name), name))
 
 
@@ -289,17 +291,17 @@ def plan(what: str, names: Sequence[str], environments: Sequence[Path]) -> list[
     if what == "demo":
         return [Layer("demo", (("python", "tests/run/demo.py"),), first, uses_hosts=True, limit=HOSTS_LIMIT)]
     if what == "molecule":
-        unknown = sorted(set(names) - set(scenarios(with_machines=True)))
+        unknown = sorted(set(names) - set(scenarios()))
         if unknown:
             raise VenvError(f"molecule {unknown[0]}: there is no molecule/{unknown[0]}/molecule.yml")
-        return [scenario_layer(name, first) for name in names or scenarios(with_machines=True)]
+        return [scenario_layer(name, first) for name in names or scenarios()]
     if what not in ("test", "test-fast"):
         return [static_layer(what, environment) for environment in environments]
     layers = []
     for name in STATIC_LAYERS:
         twice = what == "test" or name in ("lint", "unit", "contract")
         layers += [static_layer(name, environment) for environment in (environments if twice else [first])]
-    return layers + [scenario_layer(name, first) for name in scenarios(with_machines=what == "test")]
+    return layers + [scenario_layer(name, first) for name in scenarios(fast=what == "test-fast")]
 
 
 def ignore_signals() -> None:

@@ -192,8 +192,8 @@ def test_scenario_on_machines_is_told_from_one_on_containers(
     (tmp_path / "molecule/x/molecule.yml").write_text(text)
     monkeypatch.setattr(run, "ROOT", tmp_path)
     assert run.needs_machine("x") is expected
-    assert run.scenarios(with_machines=True) == ["x"]
-    assert run.scenarios(with_machines=False) == ([] if expected else ["x"])
+    assert run.scenarios() == ["x"]
+    assert run.scenarios(fast=True) == ([] if expected else ["x"])
 
 
 def test_cheap_layers_come_first() -> None:

@@ -27,6 +27,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._host_api import (
 
 UNIT_PATH = "/lib/systemd/system/docker.service"
 SOCKET_PATH = "/lib/systemd/system/docker.socket"
+API_SOCKET = "/run/docker.sock"
 CONFIG_PATH = "/etc/docker/daemon.json"
 STATE_PATH = "/var/lib/bulwark-docker/system/state.json"
 DEBIAN_UNIT = """\
@@ -257,6 +258,7 @@ class MemoryHost:
 
     def __init__(self, config: bytes | None = None) -> None:
         self.clock = BOOTED_AT + 1000.0
+        self.socket_lost = False
         self.files: dict[str, File] = {
             UNIT_PATH: File(DEBIAN_UNIT.encode()),
             "/proc/sys/net/bridge/bridge-nf-call-iptables": File(b"1\n"),
@@ -299,6 +301,8 @@ class MemoryHost:
         return None if found is None else found.data
 
     def stat(self, path: str) -> FileStat | None:
+        if path == API_SOCKET and not self.socket_lost:
+            return FileStat("socket", 0o660, 0, 0, 0, 0, 0)
         found = self.files.get(path)
         if found is not None:
             moment = int(found.ctime * 1e9)
@@ -418,6 +422,7 @@ class MemoryHost:
         result = CommandResult(0, "", "")
         if verb == "restart" and rest[0].endswith(".socket"):
             engine.socket_restarts += 1
+            self.socket_lost = False
         elif verb == "restart":
             result = engine.restart()
         elif verb == "reload":

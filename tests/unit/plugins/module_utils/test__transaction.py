@@ -174,6 +174,15 @@ def test_changed_socket_unit_restarts_socket_and_service() -> None:
     assert host.mutations.index("systemctl daemon-reload") < host.mutations.index("systemctl restart docker.socket")
 
 
+def test_socket_file_that_the_engine_took_away_comes_back() -> None:
+    host = MemoryHost(b"{}")
+    host.socket_lost = True
+    assert harden(host, {"icc": False}).action == "restart"
+    assert host.engine.socket_restarts == 1
+    assert not host.socket_lost
+    assert host.engine.running
+
+
 def test_failed_engine_is_started_and_its_start_limit_is_cleared() -> None:
     host = MemoryHost(b"{}")
     harden(host, {"icc": False})
@@ -489,6 +498,34 @@ def test_last_known_good_is_tried_when_the_state_before_does_not_start() -> None
         bring_into_force(host, written.run_id)
     assert host.config() == good
     assert host.engine.running
+
+
+def _unread_change(config: bytes, key: str) -> MemoryHost:
+    """The administrator wrote something that the engine has not read yet and does not start with."""
+    host = MemoryHost(b"{}")
+    host.administrator_writes(CONFIG_PATH, config)
+    host.engine.fatal = lambda data: f"{key} is not possible" if key in data else ""
+    return host
+
+
+def test_unread_foreign_change_does_not_leave_the_engine_down() -> None:
+    config = b'{"mtu": 9}'
+    host = _unread_change(config, "mtu")
+    written = apply(host, {"icc": False})
+    with pytest.raises(EngineError, match=r"for now the engine runs without daemon\.json"):
+        bring_into_force(host, written.run_id)
+    assert host.config() == config
+    assert host.engine.running
+
+
+def test_engine_is_not_started_without_settings_that_guard_its_data() -> None:
+    config = b'{"exec-root": "/mnt/x"}'
+    host = _unread_change(config, "exec-root")
+    written = apply(host, {"icc": False})
+    with pytest.raises(EngineError, match="the engine is down"):
+        bring_into_force(host, written.run_id)
+    assert host.config() == config
+    assert not host.engine.running
 
 
 def test_file_that_cannot_be_put_back_is_reported() -> None:
