@@ -69,7 +69,8 @@ def test_failures_within_the_limit_do_not_stop_the_others(hosts, fleet):
     broken, *others = fleet
     hosts.run(broken, 'mkdir -p /etc/docker; echo \'{"icc": "false"}\' > /etc/docker/daemon.json')
     try:
-        status, text, recap = playbook("harden", fleet, bulwark_serial=[1, "100%"], bulwark_max_fail_percentage=100)
+        # A batch in which every host failed ends the play whatever the limit is.
+        status, text, recap = playbook("harden", fleet, bulwark_serial=["100%"], bulwark_max_fail_percentage=50)
         assert status != 0
         assert recap[broken][1] == 1, text
         assert {name: recap[name][1] for name in others} == dict.fromkeys(others, 0)
