@@ -35,6 +35,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 Outcome = Tuple[bool, str]
 
 SIOCGIFADDR = 0x8915
+# The exit status with which shells say that a program could not be started.
+NOT_STARTED = 127
 REFUSALS = (
     errno.ECONNREFUSED,
     errno.EHOSTUNREACH,
@@ -218,12 +220,16 @@ def read_root_only(program: str, path: str, token: str) -> Outcome:
 def _run_program(*argv: str) -> Tuple[int, bytes]:
     """Run a program with an empty environment; its exit status (128 + signal when killed) and all that it printed."""
     reader, writer = os.pipe()
-    with os.fdopen(reader, "rb") as output:
-        actions = [(os.POSIX_SPAWN_DUP2, writer, descriptor) for descriptor in (1, 2)]
+    child = os.fork()
+    if child == 0:
         try:
-            child = os.posix_spawn(argv[0], argv, {}, file_actions=actions)
+            os.dup2(writer, 1)
+            os.dup2(writer, 2)
+            os.execve(argv[0], argv, {})
         finally:
-            os.close(writer)
+            os._exit(NOT_STARTED)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as output:
         said = output.read()
     status = os.waitpid(child, 0)[1]
     return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status), said
