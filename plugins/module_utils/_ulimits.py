@@ -8,27 +8,10 @@ from __future__ import annotations
 from typing import Any, Dict, Mapping, Optional
 
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import ConfigError
+from ansible_collections.bulwark.docker.plugins.module_utils._go_values import ULIMIT_NAMES
 
 __all__ = ["ULIMIT_NAMES", "to_engine_ulimits"]
 
-# Names that the engine's own parser accepts (docker/go-units ulimit.go).
-ULIMIT_NAMES = (
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-)
 FIELDS = ("soft", "hard")
 
 
@@ -47,7 +30,7 @@ def to_engine_ulimits(limits: Optional[Mapping[str, Any]]) -> Optional[Dict[str,
 def _entry(name: str, value: Any) -> Dict[str, Any]:
     where = f"the limit {name!r}"
     if name not in ULIMIT_NAMES:
-        raise ConfigError(f"read {where}: the engine knows no such limit; use one of {', '.join(ULIMIT_NAMES)}")
+        raise ConfigError(f"read {where}: the engine knows no such limit; use one of {', '.join(sorted(ULIMIT_NAMES))}")
     if not isinstance(value, Mapping) or sorted(value) != sorted(FIELDS):
         raise ConfigError(f"read {where}: {value!r} is not a mapping with exactly soft and hard; give both")
     for field in FIELDS:

@@ -53,7 +53,11 @@ def test_limits_that_are_none(limits: Any, words: str) -> None:
         to_engine_ulimits(limits)
 
 
-@given(limits=st.dictionaries(st.sampled_from(ULIMIT_NAMES), st.fixed_dictionaries({"soft": NUMBERS, "hard": NUMBERS})))
+@given(
+    limits=st.dictionaries(
+        st.sampled_from(sorted(ULIMIT_NAMES)), st.fixed_dictionaries({"soft": NUMBERS, "hard": NUMBERS})
+    )
+)
 def test_every_entry_has_its_name(limits: dict[str, dict[str, int]]) -> None:
     possible = {
         name: pair
