@@ -188,6 +188,8 @@ class EngineControl:
         argv = [*instance.journalctl, f"--since=@{int(self._since)}", "--output=cat", "--no-pager"]
         argv.append(f"--lines={JOURNAL_LINES}")
         try:
+            # The journal lags behind an engine that has just died: what is on its way must arrive first.
+            self._host.run([instance.journalctl[0], "--sync"], timeout=30)
             # The engine's own words first; those of systemd only repeat that something failed.
             said = self._host.run([*argv, match + instance.service], timeout=30).stdout
             said = said.strip() or self._host.run([*argv, scope + instance.service], timeout=30).stdout

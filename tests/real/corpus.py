@@ -33,10 +33,10 @@ from verdict import Verdict
 FOLLOWED: set[tuple[Any, ...]] = set()
 
 
-def case_ids(version: tuple[int, ...]) -> list[str]:
-    """Ids of the cases that concern an engine of that version."""
-    rows = [row.id for row in TABLE if row.since <= version < row.until]
-    return rows + [script.id for script in SCRIPTS if script.since <= version < script.until]
+def cases(version: tuple[int, ...]) -> dict[str, str]:
+    """How each case that concerns an engine of that version ends ("scripted" for those that are no rows), by id."""
+    rows = {row.id: row.ends for row in TABLE if row.since <= version < row.until}
+    return rows | {script.id: "scripted" for script in SCRIPTS if script.since <= version < script.until}
 
 
 def run_row(row: Row, every_follow_up: bool, verdict: Verdict) -> None:
@@ -150,13 +150,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", help="shell pattern of case ids; may be repeated")
     parser.add_argument("--every-follow-up", action="store_true", help="follow each refused run to its end")
-    parser.add_argument("--list", action="store_true", help="print the ids of the cases for this engine")
+    parser.add_argument("--list", action="store_true", help="print the cases for this engine and their ends")
     options = parser.parse_args()
     version = lab.version()
     patterns = options.only or ["*"]
-    wanted = [name for name in case_ids(version) if any(fnmatch.fnmatchcase(name, text) for text in patterns)]
+    found = cases(version)
+    wanted = [name for name in found if any(fnmatch.fnmatchcase(name, text) for text in patterns)]
     if options.list:
-        print("\n".join(wanted))
+        print("\n".join(f"{name}\t{found[name]}" for name in wanted))
         return 0
     bodies: dict[str, tuple[str, bool, Callable[[Verdict], None]]] = {}
     for row in TABLE:

@@ -1,7 +1,12 @@
 # Copyright (c) 2026, bulwark.docker contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The corpus and the comparison of verdicts run once on each host, on all hosts at the same time."""
+"""The corpus and the comparison of verdicts run once on each host, on all hosts at the same time.
+
+What is refused before anything is touched rests on the tables of _engine_keys.py, and on dockerd's verdict, which the
+comparison covers for each generation: such a case runs on one of the generations that it concerns, every other case on
+all of them. BULWARK_CORPUS=everywhere runs all cases on all of them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -38,6 +44,7 @@ class Hosts:
         self._agreements: dict[str, dict] = {}
         archive = payload.build(payload.ansible_directory())
         list(self._pool.map(lambda name: payload.send(self._ssh_config, name, archive), HOSTS))
+        self._shares = self._share_cases()
 
     def run(self, name: str, command: str, seconds: float = 120) -> str:
         """Run a shell command on a host and return what it prints, whatever its status is."""
@@ -50,8 +57,20 @@ class Hosts:
         return json.loads(self.run(name, payload.command("run_module.py", module, "'{}'")))
 
     def case_ids(self, name: str) -> list[str]:
-        """The cases that concern a host's engine."""
-        return self.run(name, payload.command("corpus.py", "--list")).split()
+        """The cases that a host runs."""
+        return self._shares[name]
+
+    def _share_cases(self) -> dict[str, list[str]]:
+        lists = {name: self.run(name, payload.command("corpus.py", "--list")).splitlines() for name in HOSTS}
+        ends = {name: dict(line.split("\t") for line in lines) for name, lines in lists.items()}
+        everywhere = os.environ.get("BULWARK_CORPUS") == "everywhere"
+
+        def runs_on(name: str, case: str) -> bool:
+            concerned = [other for other in HOSTS if case in ends[other]]
+            alone = concerned[zlib.crc32(case.encode()) % len(concerned)]
+            return everywhere or name == alone or ends[name][case] != "refused"
+
+        return {name: [case for case in ends[name] if runs_on(name, case)] for name in HOSTS}
 
     def results(self, name: str) -> dict[str, dict]:
         """Results of the corpus on a host by case id; the first question starts it on all hosts."""
@@ -61,7 +80,8 @@ class Hosts:
         return self._runs[name].result()
 
     def _corpus(self, name: str) -> dict[str, dict]:
-        text = self.run(name, payload.command("corpus.py"), CORPUS_SECONDS)
+        chosen = [f"--only={case}" for case in self.case_ids(name)]
+        text = self.run(name, payload.command("corpus.py", *chosen), CORPUS_SECONDS)
         return {line["id"]: line for line in map(json.loads, text.splitlines())}
 
     def agreement(self, name: str) -> dict:

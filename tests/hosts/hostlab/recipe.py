@@ -71,6 +71,7 @@ PACKAGES = (
 # Not installed, but in the image's own package repository together with everything they depend on.
 REPOSITORY_PACKAGES = (
     "acl",
+    "aide",
     "apparmor-utils",
     "auditd",
     "clamav-daemon",
@@ -78,7 +79,13 @@ REPOSITORY_PACKAGES = (
     "dbus-user-session",
     "fuse-overlayfs",
     "jq",
+    "nginx",
     "passt",
+    "plocate",
+    "postgresql",
+    "python3-cryptography",
+    "python3-docker",
+    "rkhunter",
     "rootlesskit",
     "slirp4netns",
     "uidmap",

@@ -273,6 +273,8 @@ class MemoryHost:
         self.write_failures: dict[str, list[str]] = {}
         self.tcp: list[TcpPort] = []
         self.runs: list[tuple[str, ...]] = []
+        # The journal shows what was said up to here, as one that lags does.
+        self.journal_synced = 0.0
         self.users: dict[str, UserAccount] = {}
         self.locked_by_other: Callable[[], bool] = lambda: False
         self.on_sleep: Callable[[], None] = lambda: None
@@ -401,9 +403,12 @@ class MemoryHost:
         self.clock += 0.01
         if words[0] == "systemctl":
             return self._systemctl(words[1:])
+        if words == ("journalctl", "--sync"):
+            self.journal_synced = self.clock
+            return CommandResult(0, "", "")
         if words[0] == "journalctl":
             since = next(float(word.partition("@")[2]) for word in words if word.startswith("--since=@"))
-            lines = [text for moment, text in self.engine.journal if moment >= since]
+            lines = [text for moment, text in self.engine.journal if since <= moment <= self.journal_synced]
             return CommandResult(0, "\n".join(lines), "")
         if posixpath.basename(words[0]) == "dockerd":
             return self._dockerd(words[1:], data)
