@@ -15,7 +15,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._instance import (
     system_instance,
 )
 
-__all__ = ["CHANGE_ARGUMENTS", "ENGINE_ARGUMENTS", "choose_instance"]
+__all__ = ["CHANGE_ARGUMENTS", "ENGINE_ARGUMENTS", "LISTENER_ARGUMENT", "choose_instance"]
 
 ENGINE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "api_socket": {"type": "path"},
@@ -30,6 +30,19 @@ CHANGE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "lease": {"type": "int", "default": 60},
     "patience": {"type": "int", "default": 120},
     "run_id": {"type": "str", "default": ""},
+}
+
+LISTENER_ARGUMENT: Dict[str, Any] = {
+    "type": "dict",
+    "options": {
+        "addresses": {"type": "list", "elements": "str", "required": True},
+        "port": {"type": "int", "default": 2376},
+        "ca": {"type": "path", "required": True},
+        "certificate": {"type": "path", "required": True},
+        # A path, not a secret.
+        "key": {"type": "path", "required": True, "no_log": False},
+        "verify": {"type": "bool", "default": True},
+    },
 }
 
 

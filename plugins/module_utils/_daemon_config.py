@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass, field, replace
-from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Collection, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
 
 from ansible_collections.bulwark.docker.plugins.module_utils._daemon_json import (
     Document,
@@ -36,7 +36,10 @@ OWNERS: Dict[str, FrozenSet[str]] = {
 
 
 class Entry(NamedTuple):
-    """One key a role owns: the value it set, and the JSON text that was there before (None: the key was absent)."""
+    """One key a role owns: the value it set, and the JSON text that was there before (None: the key was absent).
+
+    For a key that a role keeps out of the file, the value is None.
+    """
 
     value: Any
     before: Optional[str]
@@ -167,14 +170,19 @@ def _refuse_foreign_value(document: Document, key: str, found: str, wanted: Any)
 
 
 def merge_owned(
-    document: Document, ledger: Ledger, owner: str, wanted: Mapping[str, Any], override: bool = False
+    document: Document,
+    ledger: Ledger,
+    owner: str,
+    wanted: Mapping[str, Any],
+    override: bool = False,
+    removed: Collection[str] = (),
 ) -> Merge:
     """Make the file say what one owner wants, and give back what it no longer wants.
 
     Foreign keys are not touched. A key the administrator has set to the same value is noted and left; a different value
     raises ConflictError with line, both values and the variable, unless `override` is set: then it is replaced
-    and comes back on removal. Own values that drifted are set again. Raises ConfigError for a wanted key that is
-    there twice.
+    and comes back on removal. Own values that drifted are set again. Keys in `removed` are taken out of the file and
+    remembered. Raises ConfigError for a wanted key that is there twice.
     """
     _check_keys(owner, wanted)
     mine = dict(ledger.entries.get(owner, {}))
@@ -201,8 +209,16 @@ def merge_owned(
         if member is None or not same_value(member.value, value):
             values[key] = value
         mine[key] = Entry(value, found if entry is None else entry.before)
-    dropped = [key for key in mine if key not in wanted]
     gone: List[str] = []
+    for key in [name for name in KEYS if name in removed]:
+        member = document.member(key)
+        if key in document.duplicates:
+            set_members(document, {key: None})  # raises with both positions
+        if member is not None:
+            gone.append(key)
+            differences.append(Difference(key, member.value_text, None, "it moves to the unit's command line"))
+            mine.setdefault(key, Entry(None, member.value_text))
+    dropped = [key for key in mine if key not in wanted and key not in removed]
     for key in dropped:
         before = mine.pop(key).before
         member = document.member(key)
@@ -229,7 +245,8 @@ def remove_owned(document: Document, ledger: Ledger, owner: str) -> Merge:
 
 
 def _content(document: Document) -> List[Tuple[str, Any]]:
-    return [(member.key, member.value) for member in document.members]
+    """Keys and values; their order is not compared, since a key that was taken out comes back at the end."""
+    return sorted(((member.key, member.value) for member in document.members), key=lambda entry: entry[0])
 
 
 def _give_back(merge: Merge) -> Merge:

@@ -25,8 +25,9 @@ from ansible_collections.bulwark.docker.plugins.module_utils._errors import (
     HostError,
 )
 from ansible_collections.bulwark.docker.plugins.module_utils._host_api import CommandResult, Host
+from ansible_collections.bulwark.docker.plugins.module_utils._instance import Instance
 
-__all__ = ["EngineControl", "validate_with_dockerd"]
+__all__ = ["EngineControl", "reload_units", "validate_with_dockerd"]
 
 POLL_SECONDS = 0.3
 RELOAD_SECONDS = 20.0
@@ -106,6 +107,13 @@ def _spoken(text: str) -> str:
         if message not in messages:
             messages.append(message)
     return " | ".join(messages) or "it said nothing"
+
+
+def reload_units(host: Host, instance: Instance) -> None:
+    """Let systemd read changed unit files; what runs goes on running."""
+    result = host.run([*instance.systemctl, "daemon-reload"], timeout=90.0)
+    if result.rc != 0:
+        raise EngineError(f"reload systemd's units: {result.stderr.strip()}; run systemctl daemon-reload by hand")
 
 
 class EngineControl:
@@ -205,9 +213,7 @@ class EngineControl:
 
     def reload_units(self) -> EngineState:
         """Let systemd read changed unit files and return the engine as it is then; it goes on running."""
-        result = self._systemctl("daemon-reload")
-        if result.rc != 0:
-            raise EngineError(f"reload systemd's units: {result.stderr.strip()}; run systemctl daemon-reload by hand")
+        reload_units(self._host, self._state.instance)
         return self._observe()
 
     def _reload(self) -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from ansible_collections.bulwark.docker.plugins.module_utils._daemon_json import Document, empty_document
@@ -21,8 +23,15 @@ from ansible_collections.bulwark.docker.plugins.module_utils._engine_state impor
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import ConfigError, HostError
 from ansible_collections.bulwark.docker.plugins.module_utils._host_api import Host
 from ansible_collections.bulwark.docker.plugins.module_utils._instance import Instance
-from ansible_collections.bulwark.docker.plugins.module_utils._listeners import answers_plaintext
+from ansible_collections.bulwark.docker.plugins.module_utils._listener_plan import drift_of, wanted_listener
+from ansible_collections.bulwark.docker.plugins.module_utils._listeners import (
+    PLAINTEXT_REQUEST,
+    Listener,
+    answers_plaintext,
+    reachable_address,
+)
 from ansible_collections.bulwark.docker.plugins.module_utils._state_store import Record
+from ansible_collections.bulwark.docker.plugins.module_utils._tls_dropin import TlsListener, first_certificate
 from ansible_collections.bulwark.docker.plugins.module_utils._transaction import (
     bridge_network,
     load_record,
@@ -34,6 +43,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._version import Ver
 __all__ = ["report_engine"]
 
 NO_NEW_PRIVILEGES = "no-new-privileges"
+DAY = 86400.0
 
 
 class _View(NamedTuple):
@@ -62,10 +72,19 @@ def report_engine(host: Host, instance: Instance) -> Dict[str, Any]:
         document.data, state.flags, state.version, read_host_facts(host, state, document.data)
     )
     settings = [_describe(view, key) for key in KEYS.values() if _known(key, state.version)]
-    listeners = [_listener(host, listener) for listener in state.listeners]
+    wanted = wanted_listener(state.drop_in)
+    ca = (
+        wanted.ca
+        if wanted
+        else (state.flags.values.get("tlscacert") or [str(document.data.get("tlscacert") or "")])[-1]
+    )
+    listeners = [_listener(host, listener, ca) for listener in state.listeners]
+    drift = drift_of(state)
     containers = [_container(host, state, document.data, entry) for entry in state.containers]
     divergences = [entry["reason"] for entry in settings if entry["pending"] != "nothing"]
-    divergences += [_listener_sentence(entry) for entry in listeners if entry["plaintext"]]
+    divergences += [_listener_sentence(entry) for entry in listeners if _is_open(entry)]
+    differences = _listener_differences(host, wanted, listeners) if wanted else []
+    divergences += drift + differences
     divergences += [f"{entry['name']}: {text}" for entry in containers for text in entry["findings"]]
     return {
         "name": state.instance.name,
@@ -86,6 +105,14 @@ def report_engine(host: Host, instance: Instance) -> Dict[str, Any]:
         },
         "data_root": state.info.get("DockerRootDir"),
         "storage_driver": state.info.get("Driver"),
+        "listener": {
+            "path": state.instance.drop_in_path,
+            "configured": _configured(wanted),
+            "drift": drift,
+            "differences": differences,
+        }
+        if state.drop_in is not None
+        else None,
         "listeners": listeners,
         "settings": settings,
         "containers": containers,
@@ -163,14 +190,66 @@ def _contradiction(view: _View, name: str) -> str:
     return f"{name} is configured as {view.document.data[name]!r}, but the running engine shows {value!r} ({source})"
 
 
-def _listener(host: Host, listener: Any) -> Dict[str, Any]:
+def _configured(listener: Optional[TlsListener]) -> Optional[Dict[str, Any]]:
+    return {**listener._asdict(), "addresses": list(listener.addresses)} if listener else None
+
+
+def _listener(host: Host, listener: Listener, ca: str) -> Dict[str, Any]:
     plaintext: Optional[bool] = None
+    tls: Optional[Dict[str, Any]] = None
     if listener.kind == "tcp":
         try:
             plaintext = answers_plaintext(host, listener)
         except HostError:
             plaintext = False
-    return {"kind": listener.kind, "address": listener.address, "port": listener.port, "plaintext": plaintext}
+        tls = None if plaintext else _tls(host, listener, ca)
+    place = {"kind": listener.kind, "address": listener.address, "port": listener.port}
+    return {**place, "plaintext": plaintext, "tls": tls}
+
+
+def _tls(host: Host, listener: Listener, ca: str) -> Optional[Dict[str, Any]]:
+    """What a client without a certificate sees there, None where TLS is not spoken."""
+    try:
+        answer = host.tls_request(reachable_address(listener.address), listener.port, PLAINTEXT_REQUEST, ca)
+    except HostError:
+        return None
+    left = None if answer.not_after is None else math.floor((answer.not_after - host.now()) / DAY)
+    return {
+        "version": answer.version,
+        "certificate": hashlib.sha256(answer.certificate).hexdigest(),
+        "subject": answer.subject,
+        "names": list(answer.names),
+        "not_after": answer.not_after,
+        "days_left": left,
+        "client_certificate_demanded": not answer.answer,
+        "problem": answer.problem,
+    }
+
+
+def _listener_differences(host: Host, wanted: TlsListener, listeners: List[Dict[str, Any]]) -> List[str]:
+    """Where the listener is in force otherwise than its drop-in says."""
+    found: List[str] = []
+    raw = first_certificate(host.read_file(wanted.certificate) or b"")
+    on_disk = hashlib.sha256(raw).hexdigest() if raw else ""
+    for address in wanted.addresses:
+        # The kernel shows the one for all addresses as "::", whichever family was asked for.
+        same = ("0.0.0.0", "::") if address in ("0.0.0.0", "::") else (address,)
+        entries = [entry for entry in listeners if entry["port"] == wanted.port and entry["address"] in same]
+        where = f"{address} port {wanted.port}"
+        tls = entries[0]["tls"] if entries else None
+        if tls is None:
+            found.append(f"{where} is configured, but the running engine does not serve TLS there: it needs a restart")
+            continue
+        if tls["certificate"] != on_disk:
+            found.append(f"{where} shows another certificate than {wanted.certificate}: it needs a restart")
+        if tls["problem"]:
+            found.append(f"the certificate on {where} does not stand up to {wanted.ca}: {tls['problem']}")
+    return found
+
+
+def _is_open(entry: Mapping[str, Any]) -> bool:
+    tls = entry["tls"]
+    return bool(entry["plaintext"] or (tls and not tls["client_certificate_demanded"]))
 
 
 def _listener_sentence(entry: Mapping[str, Any]) -> str:

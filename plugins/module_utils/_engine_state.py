@@ -30,7 +30,12 @@ from ansible_collections.bulwark.docker.plugins.module_utils._flags import Flags
 from ansible_collections.bulwark.docker.plugins.module_utils._host_api import FileStat, Host
 from ansible_collections.bulwark.docker.plugins.module_utils._instance import SYSTEM_CONFIG_PATH, Instance
 from ansible_collections.bulwark.docker.plugins.module_utils._listeners import Listener, find_listeners
-from ansible_collections.bulwark.docker.plugins.module_utils._unit import Command, build_command, parse_unit
+from ansible_collections.bulwark.docker.plugins.module_utils._unit import (
+    Command,
+    Unit,
+    build_command,
+    parse_unit,
+)
 from ansible_collections.bulwark.docker.plugins.module_utils._version import Version, parse_version
 
 __all__ = [
@@ -43,6 +48,7 @@ __all__ = [
     "read_process",
     "running_containers",
     "service_properties",
+    "with_command_line",
 ]
 
 CLOCK_TICKS_PER_SECOND = 100
@@ -78,13 +84,22 @@ class Process(NamedTuple):
 
 
 class EngineState(NamedTuple):
-    """One reading of an engine; C(info) is the answer of GET /info, empty while the engine does not answer."""
+    """One reading of an engine.
+
+    C(command) and C(flags) are those of the next start; C(unit) is the unit without our own drop-in, C(drop_in) the
+    content of that one (None: there is none); C(overruled_by) names a drop-in behind ours that replaces its line;
+    C(info) is the answer of GET /info, empty while the engine does not answer.
+    """
 
     instance: Instance
     version: Version
     version_text: str
     command: Command
     flags: Flags
+    unit: Unit
+    environment_texts: Dict[str, Optional[str]]
+    drop_in: Optional[bytes]
+    overruled_by: str
     unit_paths: Tuple[str, ...]
     properties: Dict[str, str]
     socket_properties: Dict[str, str]
@@ -187,7 +202,7 @@ def observe(host: Host, instance: Instance) -> EngineState:
 
     Raises ConfigError when the unit cannot be read, HostError when the host has no such engine.
     """
-    names = ["MainPID", "ActiveState", "SubState", "Result", "NeedDaemonReload", "FragmentPath", "NRestarts"]
+    names = ["MainPID", "ActiveState", "SubState", "Result", "NeedDaemonReload", "FragmentPath", "DropInPaths"]
     properties = service_properties(host, instance, instance.service, [*names, "LoadState"])
     if properties.get("LoadState") != "loaded":
         raise HostError(
@@ -198,14 +213,12 @@ def observe(host: Host, instance: Instance) -> EngineState:
     if instance.socket_unit:
         socket_names = ["ActiveState", "LoadState", "Listen", "NeedDaemonReload"]
         socket_properties = service_properties(host, instance, instance.socket_unit, socket_names)
-    text = _checked(
-        host,
-        [*instance.systemctl, "cat", "--no-pager", instance.service],
-        f"read the unit {instance.service}",
-        "does the unit exist?",
-    )
-    unit = parse_unit(text, instance.service)
-    command = build_command(unit, {entry.path: _read_text(host, entry.path) for entry in unit.environment_files})
+    paths = [properties.get("FragmentPath", ""), *properties.get("DropInPaths", "").split()]
+    others = _read_unit(host, instance, [path for path in paths if path != instance.drop_in_path])
+    drop_in = host.read_file(instance.drop_in_path) if instance.drop_in_path else None
+    unit = _read_unit(host, instance, _with_drop_in(paths, instance.drop_in_path)) if drop_in is not None else others
+    texts = {entry.path: _read_text(host, entry.path) for entry in (*others.environment_files, *unit.environment_files)}
+    command = build_command(unit, texts)
     if not posixpath.basename(command.argv[0]).startswith("dockerd"):
         raise ConfigError(
             f"read the unit {instance.service}: its ExecStart= starts {command.argv[0]}, so that nobody can see the "
@@ -236,6 +249,10 @@ def observe(host: Host, instance: Instance) -> EngineState:
         version_text=version_text,
         command=command,
         flags=flags,
+        unit=others,
+        environment_texts=texts,
+        drop_in=drop_in,
+        overruled_by=_overruling(host, instance, paths),
         unit_paths=unit.paths,
         properties=properties,
         socket_properties=socket_properties,
@@ -246,6 +263,35 @@ def observe(host: Host, instance: Instance) -> EngineState:
         containers=tuple(containers),
         listeners=tuple(find_listeners(host, process.pid)) if process else (),
     )
+
+
+def _with_drop_in(paths: Sequence[str], drop_in_path: str) -> List[str]:
+    """The unit's files in systemd's order, with our drop-in also while systemd has not read it yet."""
+    drop_ins = [path for path in paths[1:] if path != drop_in_path] + [drop_in_path]
+    return [paths[0], *sorted(drop_ins, key=posixpath.basename)]
+
+
+def _read_unit(host: Host, instance: Instance, paths: Sequence[str]) -> Unit:
+    # Not by "systemctl cat", which fails when a drop-in is gone that systemd still remembers.
+    texts = [(path, _read_text(host, path)) for path in paths if path]
+    return parse_unit("\n".join(f"# {path}\n{text}" for path, text in texts if text is not None), instance.service)
+
+
+def _overruling(host: Host, instance: Instance, paths: Sequence[str]) -> str:
+    own = posixpath.basename(instance.drop_in_path)
+    later = [path for path in paths[1:] if posixpath.basename(path) > own] if own else []
+    return next((path for path in later if "\nExecStart=" in "\n" + (_read_text(host, path) or "")), "")
+
+
+def with_command_line(state: EngineState, drop_in: Optional[bytes]) -> EngineState:
+    """The engine as it would be started with this drop-in of ours (None: without one); nothing is written."""
+    unit = state.unit
+    if drop_in is not None:
+        name = state.instance.service
+        exec_start = parse_unit(drop_in.decode("utf-8", "surrogateescape"), name).exec_start
+        unit = unit._replace(exec_start=exec_start)
+    command = build_command(unit, state.environment_texts)
+    return state._replace(command=command, flags=parse_flags(command.argv[1:], state.version), drop_in=drop_in)
 
 
 def _read_text(host: Host, path: str) -> Optional[str]:

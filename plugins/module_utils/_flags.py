@@ -30,7 +30,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._go_values import (
 )
 from ansible_collections.bulwark.docker.plugins.module_utils._version import Version
 
-__all__ = ["Flags", "known_flags", "parse_flags"]
+__all__ = ["FlagPlace", "Flags", "flag_places", "known_flags", "parse_flags"]
 
 BOOLEAN_SHAPES = ("bool", "opt_bool")
 BOOLEAN_NAMES = ("help", "restart", "validate", "version")
@@ -59,6 +59,15 @@ class Flags:
         """The truth of a boolean flag, None when it is not given."""
         given = self.values.get(key)
         return TRUTH.get(given[-1]) if given else None
+
+
+class FlagPlace(NamedTuple):
+    """One flag among words: the key it sets ("" for none), its value, and the words that it takes up."""
+
+    key: str
+    value: str
+    first: int
+    last: int
 
 
 class _Flag(NamedTuple):
@@ -264,3 +273,26 @@ def parse_flags(argv: Sequence[str], version: Version) -> Flags:
         validate=TRUTH[validate[-1]] if validate else False,
         other={name: tuple(texts) for name, texts in parser.other.items()},
     )
+
+
+def flag_places(words: Sequence[str], version: Version) -> List[FlagPlace]:
+    """Where each flag stands among words that may still hold variables; unknown words are passed over."""
+    parser = _Parser(version)
+    found: List[FlagPlace] = []
+    first = 0
+    while first < len(words):
+        word, last = words[first], first
+        name, equals, value = word[2:].partition("=")
+        flag = parser.table.get(name) if word.startswith("--") else None
+        if flag is None and word.startswith("-") and not word.startswith("--"):
+            flag = parser.shorts.get(word[1:2])
+            value = word[2:]
+            equals = "=" if value else ""
+            value = value[1:] if value.startswith("=") else value
+        if flag is not None:
+            if not equals and not flag.boolean and first + 1 < len(words):
+                last = first + 1
+                value = words[last]
+            found.append(FlagPlace(flag.key.name if flag.key else "", value, first, last))
+        first = last + 1
+    return found

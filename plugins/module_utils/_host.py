@@ -14,15 +14,17 @@ import pwd
 import shutil
 import signal
 import socket
+import ssl
 import stat
 import time
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import HostError
 from ansible_collections.bulwark.docker.plugins.module_utils._host_api import (
     ApiResponse,
     CommandResult,
     FileStat,
+    TlsAnswer,
     UserAccount,
 )
 
@@ -241,6 +243,68 @@ class LocalHost:
             raise HostError(
                 f"ask the TCP listener {address} port {port}: {str(exc) or type(exc).__name__}; is the engine running?"
             ) from exc
+
+    def tls_request(self, address: str, port: int, data: bytes, ca: str, timeout: float = 5.0) -> TlsAnswer:
+        problem = ""
+        try:
+            try:
+                plain, certificate, version, answer = self._tls_exchange(address, port, data, ca, timeout)
+            except ssl.SSLCertVerificationError as exc:
+                problem = exc.verify_message
+                plain, certificate, version, answer = self._tls_exchange(address, port, data, "", timeout)
+        except OSError as exc:
+            raise HostError(
+                f"speak TLS with {address} port {port}: {str(exc) or type(exc).__name__}; is the engine running, and "
+                f"is {ca} its CA?"
+            ) from exc
+        names = tuple(value for _kind, value in plain.get("subjectAltName", ()))
+        subject = ", ".join("=".join(pair) for part in plain.get("subject", ()) for pair in part)
+        until = ssl.cert_time_to_seconds(plain["notAfter"]) if "notAfter" in plain else None
+        return TlsAnswer(certificate, version, answer, problem, subject, names, until)
+
+    @staticmethod
+    def _tls_exchange(
+        address: str, port: int, data: bytes, ca: str, timeout: float
+    ) -> Tuple[Dict[str, Any], bytes, str, bytes]:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_REQUIRED if ca else ssl.CERT_NONE
+        if ca:
+            context.load_verify_locations(cafile=ca)
+        raw = socket.create_connection((address, port), timeout=timeout)
+        with raw, context.wrap_socket(raw) as connection:
+            plain = connection.getpeercert() or {}
+            certificate = connection.getpeercert(binary_form=True) or b""
+            version = connection.version() or ""
+            try:
+                # With TLS 1.3 the handshake is over before the server has seen that there is no certificate.
+                connection.sendall(data)
+                answer = connection.recv(65536)
+            except OSError:
+                answer = b""
+        return plain, certificate, version, answer
+
+    def tls_problem(self, ca: str, certificate: str, key: str) -> str:
+        try:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            # A password is never known here; without one OpenSSL would ask at the terminal.
+            context.load_cert_chain(certificate, key, password="none")
+        except OSError as exc:
+            return f"{certificate} and {key}: {exc.strerror or exc}"
+        try:
+            context.load_verify_locations(cafile=ca)
+        except OSError as exc:
+            return f"{ca}: {exc.strerror or exc}"
+        return ""
+
+    def is_local_address(self, address: str) -> bool:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.bind((address, 0))
+        except OSError:
+            return False
+        return True
 
     def send_signal(self, pid: int, name: str) -> bool:
         try:

@@ -8,9 +8,9 @@
 
 from __future__ import annotations
 
-from typing import ContextManager, Dict, List, NamedTuple, Optional, Protocol, Sequence
+from typing import ContextManager, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
 
-__all__ = ["ApiResponse", "CommandResult", "FileStat", "Host", "UserAccount"]
+__all__ = ["ApiResponse", "CommandResult", "FileStat", "Host", "TlsAnswer", "UserAccount"]
 
 
 class FileStat(NamedTuple):
@@ -38,6 +38,23 @@ class ApiResponse(NamedTuple):
 
     status: int
     body: bytes
+
+
+class TlsAnswer(NamedTuple):
+    """What a client without a certificate gets from a TLS port.
+
+    C(certificate) is DER; C(version) like "TLSv1.3"; C(answer) is empty where the server turned the client away;
+    C(problem) says why the certificate does not stand up to the CA that was given, "" when it does. Only then are
+    C(subject), C(names) (of the certificate) and C(not_after) (seconds since the epoch) known.
+    """
+
+    certificate: bytes
+    version: str
+    answer: bytes
+    problem: str
+    subject: str
+    names: Tuple[str, ...]
+    not_after: Optional[float]
 
 
 class UserAccount(NamedTuple):
@@ -101,6 +118,18 @@ class Host(Protocol):
 
     def tcp_request(self, address: str, port: int, data: bytes, timeout: float = 3.0) -> bytes:
         """Send bytes to a TCP port and return the first bytes of the answer, none when the connection was closed."""
+
+    def tls_request(self, address: str, port: int, data: bytes, ca: str, timeout: float = 5.0) -> TlsAnswer:
+        """As tcp_request(), by TLS and without a client certificate; C(ca) is the path of a PEM file.
+
+        HostError when nothing answers, or not by TLS.
+        """
+
+    def tls_problem(self, ca: str, certificate: str, key: str) -> str:
+        """Why a TLS server could not use these PEM files, "" when it could; the key has to fit the certificate."""
+
+    def is_local_address(self, address: str) -> bool:
+        """Whether a server could listen on this IP address."""
 
     def send_signal(self, pid: int, name: str) -> bool:
         """Send a signal (HUP, TERM, KILL) to a process; False when the process is gone."""

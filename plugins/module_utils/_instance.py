@@ -12,12 +12,14 @@ __all__ = ["SYSTEM_CONFIG_PATH", "Instance", "rootless_instance", "system_instan
 SYSTEM_CONFIG_PATH = "/etc/docker/daemon.json"
 STATE_ROOT = "/var/lib/bulwark-docker"
 LOCK_ROOT = "/run/bulwark-docker"
+DROP_IN_NAME = "zz-bulwark-tls.conf"
 
 
 class Instance(NamedTuple):
     """Addresses of one engine.
 
-    C(systemctl) and C(journalctl) are the argument lists that reach its service manager and its journal.
+    C(systemctl) and C(journalctl) are the argument lists that reach its service manager and its journal; C(home) is the
+    home directory of a rootless engine's user, "" for the system's engine.
     """
 
     name: str
@@ -32,6 +34,13 @@ class Instance(NamedTuple):
     lock_path: str
     uid: int
     gid: int
+    home: str
+
+    @property
+    def drop_in_path(self) -> str:
+        """Where the drop-in with the TLS listener lies; "" for a rootless engine, which gets none."""
+        unit = self.service if "." in self.service else self.service + ".service"
+        return "" if self.rootless else f"/etc/systemd/system/{unit}.d/{DROP_IN_NAME}"
 
     @property
     def rootless(self) -> bool:
@@ -54,6 +63,7 @@ def system_instance(config_path: str = "", service: str = "docker.service", api_
         lock_path=LOCK_ROOT + "/system.lock",
         uid=0,
         gid=0,
+        home="",
     )
 
 
@@ -80,4 +90,5 @@ def rootless_instance(
         lock_path=f"{LOCK_ROOT}/rootless-{user}.lock",
         uid=uid,
         gid=gid,
+        home=home,
     )

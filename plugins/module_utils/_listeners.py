@@ -11,7 +11,7 @@ from typing import Iterator, List, NamedTuple, Optional, Set
 
 from ansible_collections.bulwark.docker.plugins.module_utils._host_api import Host
 
-__all__ = ["Listener", "answers_plaintext", "find_listeners", "parse_tcp_table"]
+__all__ = ["Listener", "answers_plaintext", "find_listeners", "parse_tcp_table", "reachable_address"]
 
 LISTEN_STATE = "0A"
 # SO_ACCEPTCON in the Flags column of /proc/net/unix.
@@ -73,9 +73,13 @@ def find_listeners(host: Host, pid: Optional[int]) -> List[Listener]:
     return [listener for listener in found if listener.inode in held]
 
 
+def reachable_address(address: str) -> str:
+    """Where a client on this host reaches a listener; the one for all addresses is asked on loopback."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
+
+
 def answers_plaintext(host: Host, listener: Listener) -> bool:
     """Whether a TCP listener answers the engine's API without TLS and without a certificate."""
-    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listener.address, listener.address)
-    answer = host.tcp_request(address, listener.port, PLAINTEXT_REQUEST)
+    answer = host.tcp_request(reachable_address(listener.address), listener.port, PLAINTEXT_REQUEST)
     head = answer.split(b"\r\n", 1)[0].split()
     return len(head) > 1 and head[0].startswith(b"HTTP/") and head[1] in API_STATUSES

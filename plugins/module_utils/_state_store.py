@@ -18,12 +18,17 @@ FORMAT = 1
 
 
 class Saved(NamedTuple):
-    """A daemon.json as it was at one moment; C(raw) is None where the file did not exist."""
+    """The engine's files as they were at one moment.
+
+    C(raw), C(mode), C(uid) and C(gid) are those of daemon.json, C(drop_in) is the content of the drop-in with the TLS
+    listener; None where a file did not exist.
+    """
 
     raw: Optional[bytes]
     mode: int
     uid: int
     gid: int
+    drop_in: Optional[bytes] = None
 
 
 class Loaded(NamedTuple):
@@ -41,13 +46,15 @@ class Transaction(NamedTuple):
     """Changes that were written and not yet committed.
 
     C(ids) are the runs that take part (the last one holds it); C(touched) (seconds since the epoch) tells when that
-    run was last seen; C(begin) and C(ledger) are what a rollback gives back.
+    run was last seen; C(begin) and C(ledger) are what a rollback gives back; C(stopped) tells that somebody had stopped
+    the engine before.
     """
 
     ids: List[str]
     touched: float
     begin: Saved
     ledger: Ledger
+    stopped: bool = False
 
 
 class News(NamedTuple):
@@ -62,7 +69,8 @@ class Record(NamedTuple):
 
     C(rolled_back) holds the news for runs whose changes another one took back; C(created_directory) names the
     directory of daemon.json if this collection made it; C(stopped) lists containers that an unfinished commit may have
-    stopped, in the order in which they have to be started again.
+    stopped, in the order in which they have to be started again; C(has_drop_in) tells that a drop-in of ours is there,
+    C(created_drop_in_directory) names its directory if this collection made that.
     """
 
     ledger: Ledger
@@ -72,11 +80,13 @@ class Record(NamedTuple):
     rolled_back: Dict[str, News]
     created_directory: str
     stopped: List[str]
+    has_drop_in: bool = False
+    created_drop_in_directory: str = ""
 
     @property
     def idle(self) -> bool:
         """Whether nothing is left to remember."""
-        owned = any(self.ledger.entries.values())
+        owned = any(self.ledger.entries.values()) or self.has_drop_in
         return self.transaction is None and not owned and not self.rolled_back and not self.stopped
 
 
@@ -94,11 +104,14 @@ def _decode(text: Optional[str]) -> Optional[bytes]:
 
 
 def _saved_to_dict(saved: Saved) -> Dict[str, Any]:
-    return {"raw": _encode(saved.raw), "mode": saved.mode, "uid": saved.uid, "gid": saved.gid}
+    plain = {"raw": _encode(saved.raw), "mode": saved.mode, "uid": saved.uid, "gid": saved.gid}
+    return {**plain, "drop_in": _encode(saved.drop_in)}
 
 
 def _saved_from_dict(data: Dict[str, Any]) -> Saved:
-    return Saved(_decode(data["raw"]), int(data["mode"]), int(data["uid"]), int(data["gid"]))
+    # Members with a default here are missing in records of the first release.
+    drop_in = _decode(data.get("drop_in"))
+    return Saved(_decode(data["raw"]), int(data["mode"]), int(data["uid"]), int(data["gid"]), drop_in)
 
 
 def render_record(record: Record) -> bytes:
@@ -112,6 +125,8 @@ def render_record(record: Record) -> bytes:
         "rolled_back": {name: news._asdict() for name, news in record.rolled_back.items()},
         "created_directory": record.created_directory,
         "stopped": record.stopped,
+        "has_drop_in": record.has_drop_in,
+        "created_drop_in_directory": record.created_drop_in_directory,
     }
     if record.transaction:
         data["transaction"] = {
@@ -119,6 +134,7 @@ def render_record(record: Record) -> bytes:
             "touched": record.transaction.touched,
             "begin": _saved_to_dict(record.transaction.begin),
             "ledger": record.transaction.ledger.to_dict(),
+            "stopped": record.transaction.stopped,
         }
     if record.loaded:
         data["loaded"] = {
@@ -152,6 +168,7 @@ def parse_record(raw: Optional[bytes], path: str) -> Record:
                 float(opened["touched"]),
                 _saved_from_dict(opened["begin"]),
                 Ledger.from_dict(opened["ledger"]),
+                bool(opened.get("stopped", False)),
             )
             if opened
             else None,
@@ -162,6 +179,8 @@ def parse_record(raw: Optional[bytes], path: str) -> Record:
             },
             created_directory=str(data["created_directory"]),
             stopped=[str(identifier) for identifier in data["stopped"]],
+            has_drop_in=bool(data.get("has_drop_in", False)),
+            created_drop_in_directory=str(data.get("created_drop_in_directory", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise ConfigError(

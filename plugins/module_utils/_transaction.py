@@ -32,6 +32,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._engine_control imp
     EngineControl,
     validate_with_dockerd,
 )
+from ansible_collections.bulwark.docker.plugins.module_utils._engine_files import put_files, saved_files
 from ansible_collections.bulwark.docker.plugins.module_utils._engine_keys import FLAGS_ONLY, KEYS
 from ansible_collections.bulwark.docker.plugins.module_utils._engine_state import (
     EngineState,
@@ -39,6 +40,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._engine_state impor
     observe,
     parse_config,
     read_host_facts,
+    with_command_line,
 )
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import (
     BulwarkError,
@@ -49,6 +51,11 @@ from ansible_collections.bulwark.docker.plugins.module_utils._errors import (
 )
 from ansible_collections.bulwark.docker.plugins.module_utils._host_api import Host
 from ansible_collections.bulwark.docker.plugins.module_utils._instance import Instance
+from ansible_collections.bulwark.docker.plugins.module_utils._listener_plan import (
+    plan_listener,
+    prove_listener,
+    wanted_listener,
+)
 from ansible_collections.bulwark.docker.plugins.module_utils._listeners import Listener, answers_plaintext
 from ansible_collections.bulwark.docker.plugins.module_utils._state_store import (
     Loaded,
@@ -59,6 +66,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._state_store import
     parse_record,
     render_record,
 )
+from ansible_collections.bulwark.docker.plugins.module_utils._tls_dropin import TlsListener
 from ansible_collections.bulwark.docker.plugins.module_utils._version import Version
 
 __all__ = [
@@ -73,7 +81,6 @@ __all__ = [
     "mask_credentials",
 ]
 
-DEFAULT_FILE_MODE = 0o644
 RECORD_MODE = 0o600
 # Nobody asks any more after that time.
 NEWS_SECONDS = 3600.0
@@ -83,15 +90,18 @@ DATA_KEYS = ("data-root", "graph")
 # Without these an engine could listen in plaintext, let everybody in, or work on other data.
 GUARDING = FLAGS_ONLY | {"authorization-plugins", "containerd", "exec-root", "group", *DATA_KEYS, "userns-remap"}
 RESTARTS = ("restart", "socket_and_service", "full_stop")
-PLAINTEXT_FINDINGS = ("tcp_without_tls", "tls_without_verify")
+STAYS_STOPPED = ("the engine was stopped before, and stays so",)
+WITHOUT_VERIFY = "tls_without_verify"
+PLAINTEXT_FINDINGS = ("tcp_without_tls", WITHOUT_VERIFY)
 URL_CREDENTIALS = re.compile(r"(:(?:\\?/){2}|(?:^|\")(?=[^/\s\":]+:))[^/\s\"]+@")
 
 
 class SettingsRequest(NamedTuple):
-    """What one owner wants of daemon.json.
+    """What one owner wants of daemon.json, and of the TLS listener.
 
     C(wanted) maps keys to values, None meaning "leave this key to the administrator"; C(lease) and C(patience) are
-    seconds: how long an interrupted run is respected, how long to wait for another one.
+    seconds: how long an interrupted run is respected, how long to wait for another one; C(listener) None says nothing
+    about the listener.
     """
 
     owner: str
@@ -104,6 +114,7 @@ class SettingsRequest(NamedTuple):
     lease: float
     patience: float
     check_mode: bool
+    listener: Optional[TlsListener] = None
 
 
 class CommitRequest(NamedTuple):
@@ -134,6 +145,9 @@ class Outcome(NamedTuple):
     run_id: str
     version: str
     engine_restarted: bool
+    drop_in_before: str = ""
+    drop_in_after: str = ""
+    drop_in_path: str = ""
 
     def to_result(self) -> Dict[str, Any]:
         """The outcome as a module's return values."""
@@ -149,21 +163,25 @@ class Outcome(NamedTuple):
             "engine_version": self.version,
             "engine_restarted": self.engine_restarted,
         }
-        if self.before != self.after:
-            result["diff"] = {
-                "before": self.before,
-                "after": self.after,
-                "before_header": self.path,
-                "after_header": self.path,
-            }
+        diffs = [
+            {"before": before, "after": after, "before_header": path, "after_header": path}
+            for before, after, path in (
+                (self.before, self.after, self.path),
+                (self.drop_in_before, self.drop_in_after, self.drop_in_path),
+            )
+            if before != after
+        ]
+        if diffs:
+            result["diff"] = diffs if len(diffs) > 1 else diffs[0]
         return result
 
 
 class _Plan(NamedTuple):
     state: EngineState
     record: Record
-    document: Document
     merge: Merge
+    drop_in: Optional[bytes]
+    listener_reasons: Tuple[str, ...]
     unsupported: Tuple[str, ...]
     decision: Decision
     warnings: Tuple[str, ...]
@@ -184,6 +202,8 @@ def _store_record(host: Host, instance: Instance, record: Record) -> None:
     if record.idle:
         if record.created_directory and host.stat(instance.config_path) is None:
             host.remove_directory(record.created_directory)
+        if record.created_drop_in_directory:
+            host.remove_directory(record.created_drop_in_directory)
         host.remove_file(instance.state_path)
         _remove_empty_directories(host, instance)
         return
@@ -245,6 +265,8 @@ def decide_for(
     loaded = loaded_data(host, state, record)
     if loaded is not None and record.loaded is not None and record.loaded.reloaded is not None:
         loaded = _whichever(loaded, parse_document(record.loaded.reloaded, state.version, "").data, wanted)
+    if _was_stopped(state, record):
+        return Decision("nothing", (), STAYS_STOPPED, False, False, ())
     running = state.process.argv if state.process else ()
     direct = bool(running) and posixpath.basename(running[0]) == "dockerd"
     return decide(
@@ -263,6 +285,13 @@ def decide_for(
             allow_container_stop=allow_container_stop,
         )
     )
+
+
+def _was_stopped(state: EngineState, record: Record) -> bool:
+    """Whether somebody has stopped the engine: it is inactive, not failed, and no run of ours was at work before."""
+    if state.properties.get("ActiveState") != "inactive" or record.stopped:
+        return False
+    return record.transaction is None or record.transaction.stopped
 
 
 def _whichever(first: Mapping[str, Any], second: Mapping[str, Any], wanted: Mapping[str, Any]) -> Dict[str, Any]:
@@ -289,25 +318,49 @@ def _supported(wanted: Mapping[str, Any], version: Version) -> Tuple[Dict[str, A
     return usable, tuple(unsupported)
 
 
+def _refuse_file_elsewhere(host: Host, instance: Instance) -> None:
+    """Root writes where a user's link points only if that is the user's own place."""
+    if not instance.rootless:
+        return
+    real, home = host.real_path(instance.config_path), host.real_path(instance.home)
+    found = host.stat(real)
+    owner = found.uid if found else instance.uid
+    if posixpath.commonpath((real, home)) == home and owner in (0, instance.uid):
+        return
+    why = "leaves the home directory" if owner in (0, instance.uid) else f"belongs to the user id {owner}"
+    raise RefusedError(
+        f"work on {instance.config_path}: it leads to {real}, which {why} (user {instance.user}, home {home}); root "
+        "does not follow such a link, remove it"
+    )
+
+
 def _plan(host: Host, instance: Instance, request: SettingsRequest) -> _Plan:
     state = observe(host, instance)
     instance = state.instance
+    _refuse_file_elsewhere(host, instance)
     record = load_record(host, instance)
     document = parse_config(state)
     usable, unsupported = _supported(request.wanted, state.version)
     ledger = _ledger_with_original(record.ledger, state)
+    listening = plan_listener(
+        host, state, document, ledger, request.owner, request.present, request.listener, request.override
+    )
     if request.present:
-        merge = merge_owned(document, ledger, request.owner, usable, request.override)
+        removed = listening.removed_keys
+        merge = merge_owned(document, ledger, request.owner, usable, request.override, removed)
     else:
         merge = remove_owned(document, ledger, request.owner)
-    changed = _bytes_of(merge.document) != state.raw
+    # What the next start would find; the running engine and the files are still those of before.
+    coming = state if listening.drop_in == state.drop_in else with_command_line(state, listening.drop_in)
+    changed = _bytes_of(merge.document) != state.raw or coming is not state
     ask_dockerd = bool(merge.differences) or changed
-    warnings = _refuse_bad_config(host, state, merge.document, ask_dockerd, request.allow_plaintext_api)
-    decision = decide_for(host, state, record, merge.document.data, request.allow_container_stop)
+    warnings = _refuse_bad_config(host, coming, merge.document, ask_dockerd, request.allow_plaintext_api)
+    decision = decide_for(host, coming, record, merge.document.data, request.allow_container_stop)
     _refuse_plaintext_api(host, state, _lasting(host, state, record, decision), request.allow_plaintext_api)
     if changed or _must_commit(state, record, decision):
         _refuse_stopping_containers(state, decision, request.allow_container_stop)
-    return _Plan(state, record, document, merge, unsupported, decision, tuple(warnings))
+    reasons = listening.reasons
+    return _Plan(state, record, merge, listening.drop_in, reasons, unsupported, decision, tuple(warnings))
 
 
 def _bytes_of(document: Document) -> Optional[bytes]:
@@ -317,16 +370,10 @@ def _bytes_of(document: Document) -> Optional[bytes]:
 def _ledger_with_original(ledger: Ledger, state: EngineState) -> Ledger:
     if any(ledger.entries.values()):
         return ledger
-    saved = _saved(state)
+    saved = saved_files(state)
     return Ledger({}, None).with_original(
         Original(state.raw is not None, state.raw or b"", saved.mode, saved.uid, saved.gid)
     )
-
-
-def _saved(state: EngineState) -> Saved:
-    if state.raw_stat is None:
-        return Saved(None, DEFAULT_FILE_MODE, state.instance.uid, state.instance.gid)
-    return Saved(state.raw, state.raw_stat.mode, state.raw_stat.uid, state.raw_stat.gid)
 
 
 def _refuse_bad_config(
@@ -335,7 +382,10 @@ def _refuse_bad_config(
     facts = read_host_facts(host, state, document.data)
     findings = check_config(document, state.flags, state.version)
     findings += check_combinations(document.data, state.flags, state.version, facts)
-    allowed = PLAINTEXT_FINDINGS if allow_plaintext_api else ()
+    allowed = list(PLAINTEXT_FINDINGS) if allow_plaintext_api else []
+    listener = wanted_listener(state.drop_in)
+    if listener is not None and not listener.verify:
+        allowed.append(WITHOUT_VERIFY)  # as it was asked for when the drop-in was written
     fatal = [finding for finding in findings if finding.fatal and finding.code not in allowed]
     if fatal:
         raise ConfigError(mask_credentials("\n".join(finding.message for finding in fatal)))
@@ -393,11 +443,10 @@ def _must_commit(state: EngineState, record: Record, decision: Decision) -> bool
     if record.transaction is not None or record.stopped:
         return True
     owned = {key for entries in record.ledger.entries.values() for key in entries}
-    if decision.action == "nothing" or not owned:
+    if decision.action == "nothing" or not (owned or record.has_drop_in):
         return False
     if decision.action == "start":
-        # An engine that somebody stopped on purpose is inactive, not failed.
-        return state.properties.get("ActiveState") != "inactive"
+        return True
     if not decision.changed_keys:
         return True
     return any(key in owned for key in decision.changed_keys)
@@ -447,9 +496,11 @@ def apply_settings(host: Host, instance: Instance, request: SettingsRequest) -> 
 
 def _write(host: Host, plan: _Plan, request: SettingsRequest) -> str:
     state, record = plan.state, plan.record
-    changed = _bytes_of(plan.merge.document) != state.raw
-    unowned = not any(plan.merge.ledger.entries.values()) and not any(record.ledger.entries.values())
-    if not changed and (unowned or plan.merge.ledger == record.ledger):
+    changed = _changes_files(plan)
+    after = plan.merge.ledger
+    unowned = not any(after.entries.values()) and not any(record.ledger.entries.values())
+    has_drop_in = plan.drop_in is not None
+    if not changed and (unowned or after == record.ledger) and record.has_drop_in == has_drop_in:
         if record != _current(record, host.now()):
             _store_record(host, state.instance, record)
         elif record.idle:
@@ -458,33 +509,53 @@ def _write(host: Host, plan: _Plan, request: SettingsRequest) -> str:
     opened = record.transaction
     run_id = request.run_id or f"{host.now():.6f}"
     if opened is None and changed:
-        opened = Transaction([run_id], host.now(), _saved(state), record.ledger)
+        stopped = state.properties.get("ActiveState") == "inactive"
+        opened = Transaction([run_id], host.now(), saved_files(state), record.ledger, stopped)
     elif opened is not None:
         others = [name for name in opened.ids if name != run_id]
         opened = opened._replace(ids=[*others, run_id], touched=host.now())
-    directory = posixpath.dirname(state.instance.config_path)
-    missing_directory = changed and plan.merge.document.exists and host.stat(directory) is None
     known, raw = loaded_config(host, state, record)
     # Keys that are given back stay ours until the file is written, else a kill in between would orphan them.
-    ledger = _either(record.ledger, plan.merge.ledger) if changed else plan.merge.ledger
     intended = record._replace(
-        ledger=ledger,
+        ledger=_either(record.ledger, after) if changed else after,
         transaction=opened,
         loaded=_noted(record, state, raw) if known else record.loaded,
-        created_directory=directory if missing_directory else record.created_directory,
+        created_directory=_directory_to_make(host, state.instance.config_path, plan.merge.document.exists)
+        or record.created_directory,
+        has_drop_in=has_drop_in or record.has_drop_in,
+        created_drop_in_directory=_directory_to_make(host, state.instance.drop_in_path, has_drop_in)
+        or record.created_drop_in_directory,
     )
     _store_record(host, state.instance, intended)
     try:
         if changed:
-            _put_file(host, state.instance, _target(plan, state), intended.created_directory)
+            put_files(host, state, _target(plan, state), intended)
     except BulwarkError:
-        if missing_directory:
-            host.remove_directory(directory)
+        put_files(host, state, saved_files(state), intended)
+        _remove_made(host, record, intended)
         _store_record(host, state.instance, record)
         raise
-    if ledger != plan.merge.ledger:
-        _store_record(host, state.instance, intended._replace(ledger=plan.merge.ledger))
+    finished = intended._replace(ledger=after, has_drop_in=has_drop_in)
+    if finished != intended:
+        _store_record(host, state.instance, finished)
     return run_id
+
+
+def _changes_files(plan: _Plan) -> bool:
+    return _bytes_of(plan.merge.document) != plan.state.raw or plan.drop_in != plan.state.drop_in
+
+
+def _directory_to_make(host: Host, path: str, wanted: bool) -> str:
+    """The directory of a file if it has to be made for it, else ""."""
+    directory = posixpath.dirname(path)
+    return directory if wanted and host.stat(directory) is None else ""
+
+
+def _remove_made(host: Host, before: Record, intended: Record) -> None:
+    if intended.created_directory != before.created_directory:
+        host.remove_directory(intended.created_directory)
+    if intended.created_drop_in_directory != before.created_drop_in_directory:
+        host.remove_directory(intended.created_drop_in_directory)
 
 
 def _either(old: Ledger, new: Ledger) -> Ledger:
@@ -504,24 +575,11 @@ def _noted(record: Record, state: EngineState, raw: Optional[bytes]) -> Optional
 
 
 def _target(plan: _Plan, state: EngineState) -> Saved:
-    saved = _saved(state)
+    saved = saved_files(state)
     original = plan.merge.ledger.original or plan.record.ledger.original
     if state.raw is None and original is not None and original.existed:
         saved = Saved(None, original.mode, original.uid, original.gid)
-    return saved._replace(raw=_bytes_of(plan.merge.document))
-
-
-def _put_file(host: Host, instance: Instance, saved: Saved, created_directory: str) -> None:
-    directory = posixpath.dirname(instance.config_path)
-    if saved.raw is not None and saved.raw == host.read_file(instance.config_path):
-        return
-    if saved.raw is not None:
-        host.make_directory(directory, 0o755, instance.uid, instance.gid)
-        host.write_file(instance.config_path, saved.raw, saved.mode, saved.uid, saved.gid)
-        return
-    host.remove_file(instance.config_path)
-    if created_directory == directory:
-        host.remove_directory(directory)
+    return saved._replace(raw=_bytes_of(plan.merge.document), drop_in=plan.drop_in)
 
 
 def mask_credentials(text: str) -> str:
@@ -535,8 +593,8 @@ def _text(raw: Optional[bytes]) -> str:
 
 def _settings_outcome(plan: _Plan, request: SettingsRequest, run_id: str) -> Outcome:
     after = _bytes_of(plan.merge.document)
-    changed = after != plan.state.raw
-    reasons = tuple(_difference_text(entry) for entry in plan.merge.differences)
+    changed = _changes_files(plan)
+    reasons = (*(_difference_text(entry) for entry in plan.merge.differences), *plan.listener_reasons)
     return Outcome(
         changed=changed,
         reasons=reasons,
@@ -551,6 +609,9 @@ def _settings_outcome(plan: _Plan, request: SettingsRequest, run_id: str) -> Out
         run_id=run_id,
         version=plan.state.version_text,
         engine_restarted=False,
+        drop_in_before=_text(plan.state.drop_in),
+        drop_in_after=_text(plan.drop_in),
+        drop_in_path=plan.state.instance.drop_in_path,
     )
 
 
@@ -586,9 +647,15 @@ def _commit_now(host: Host, state: EngineState, record: Record, request: CommitR
             "commit the settings of this run: another run had to take them back "
             f"({record.rolled_back[request.run_id].reason}); mend the cause and run again"
         )
+    _refuse_file_elsewhere(host, state.instance)
     document = parse_config(state)
     decision = decide_for(host, state, record, document.data, request.allow_container_stop)
     warnings = list(_deferred_warnings(state, decision))
+    if decision.reasons == STAYS_STOPPED:
+        warnings.append(
+            f"{state.instance.service} was stopped before this run and stays so: the settings are on disk, but nobody "
+            "has seen the engine start with them"
+        )
     if not _must_commit(state, record, decision):
         if record.idle and not request.check_mode:
             _remove_empty_directories(host, state.instance)  # a killed run may have left them
@@ -601,7 +668,7 @@ def _commit_now(host: Host, state: EngineState, record: Record, request: CommitR
             if state is seen or record.transaction is None:
                 raise
             # The unit that systemd had not read yet does not go with what was written: the next start would fail.
-            _put_file(host, state.instance, record.transaction.begin, record.created_directory)
+            put_files(host, state, record.transaction.begin, record)
             _store_record(host, state.instance, _without_transaction(host, record, request, exc))
             raise ConfigError(f"{exc}\nTaken back: daemon.json is as before, the engine was not restarted") from exc
         _refuse_plaintext_api(host, state, _lasting(host, state, record, decision), request.allow_plaintext_api)
@@ -641,9 +708,10 @@ def _carry_out(
     control = EngineControl(host, state, request.deadline)
     reserve = _reserve(host, state.instance)
     directory = host.stat(posixpath.dirname(reserve))
-    if record.transaction is not None and decision.action != "nothing" and directory is not None:
+    opened = record.transaction
+    if opened is not None and decision.action != "nothing" and directory is not None:
         # Where this cannot be written a rollback could not be either: then nothing is risked.
-        begin = record.transaction.begin
+        begin = opened.begin
         host.write_file(reserve, begin.raw or b"", RECORD_MODE, begin.uid, begin.gid)
     before = record
     running = [str(entry["id"]) for entry in state.containers if not entry["auto_remove"]]
@@ -661,6 +729,8 @@ def _carry_out(
     try:
         after = control.carry_out(decision)
         _refuse_plaintext_api(host, after, after.listeners, request.allow_plaintext_api)
+        if decision.action in (*RESTARTS, "start") or (opened is not None and opened.begin.drop_in != after.drop_in):
+            prove_listener(host, after)
         if to_start:
             control.start_containers(to_start)
             after = observe(host, state.instance)
@@ -670,7 +740,8 @@ def _carry_out(
     process = after.process
     finished = record._replace(
         transaction=None,
-        known_good=_saved(after),
+        # Of an engine that stays stopped nobody knows whether it is.
+        known_good=saved_files(after) if process else record.known_good,
         loaded=Loaded(process.identity(), after.raw, None) if process else None,
         stopped=[],
     )
@@ -687,6 +758,8 @@ def _deferred_warnings(state: EngineState, decision: Decision) -> List[str]:
 
 
 def _divergence_warnings(host: Host, after: EngineState, document: Document, decision: Decision) -> List[str]:
+    if not after.answering:
+        return []
     values = effective_values(after.info, bridge_network(host, after), after.version)
     return [
         f"{key} is {document.data[key]!r} in {after.instance.config_path}, but the running engine shows "
@@ -726,7 +799,7 @@ def _roll_back(
     said = control.journal_words()
     _free_reserve(host, state.instance)
     opened = record.transaction
-    candidates = [opened.begin if opened else _saved(state)]
+    candidates = [opened.begin if opened else saved_files(state)]
     if record.known_good is not None and record.known_good not in candidates:
         candidates.append(record.known_good)
     result = _go_back(host, control, state, candidates, record)
@@ -742,17 +815,18 @@ def _without_transaction(host: Host, record: Record, request: CommitRequest, cau
     news = News(str(cause).splitlines()[0], host.now())
     remembered = {**record.rolled_back, **{name: news for name in ids if name != request.run_id}}
     ledger = opened.ledger if opened else record.ledger
-    return record._replace(ledger=ledger, transaction=None, rolled_back=remembered, stopped=[])
+    has_drop_in = opened.begin.drop_in is not None if opened else record.has_drop_in
+    return record._replace(ledger=ledger, transaction=None, rolled_back=remembered, stopped=[], has_drop_in=has_drop_in)
 
 
 def _go_back(
     host: Host, control: EngineControl, state: EngineState, candidates: Sequence[Saved], record: Record
 ) -> str:
     """Try earlier states, the latest first; what came of it as a clause."""
-    instance, problem = state.instance, ""
+    problem = ""
     for saved in candidates:
         try:
-            _put_file(host, instance, saved, record.created_directory)
+            put_files(host, state, saved, record)
             control.recover()
         except BulwarkError as exc:
             problem = problem or str(exc)
@@ -761,10 +835,10 @@ def _go_back(
         return f"daemon.json is {which} and the engine runs with it" + _containers_again(control, record.stopped)
     meanwhile = "the engine is down"
     for saved, which in _makeshifts(state, record, candidates[0]):
-        if saved not in candidates and _run_for_now(host, control, instance, saved, record.created_directory):
+        if saved not in candidates and _run_for_now(host, control, state, saved, record):
             meanwhile = f"for now the engine runs {which}" + _containers_again(control, record.stopped)
     try:
-        _put_file(host, instance, candidates[0], record.created_directory)
+        put_files(host, state, candidates[0], record)
     except BulwarkError as exc:
         return f"the earlier daemon.json could not be put back ({exc}), and {meanwhile}"
     return f"daemon.json is as before, but the engine did not come up with it either ({problem}), and {meanwhile}"
@@ -806,9 +880,9 @@ def _without_effect(info: Mapping[str, Any]) -> Set[str]:
     return found
 
 
-def _run_for_now(host: Host, control: EngineControl, instance: Instance, saved: Saved, created_directory: str) -> bool:
+def _run_for_now(host: Host, control: EngineControl, state: EngineState, saved: Saved, record: Record) -> bool:
     try:
-        _put_file(host, instance, saved, created_directory)
+        put_files(host, state, saved, record)
         control.recover()
     except BulwarkError:
         return False

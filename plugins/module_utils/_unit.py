@@ -13,7 +13,18 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import ConfigError
 
-__all__ = ["Command", "EnvironmentFile", "Unit", "build_command", "parse_environment_file", "parse_unit"]
+__all__ = [
+    "Command",
+    "EnvironmentFile",
+    "Unit",
+    "Word",
+    "build_command",
+    "parse_environment_file",
+    "parse_unit",
+    "quote_word",
+    "split_words",
+    "word_places",
+]
 
 # Comments may begin with a path too; those of systemctl cat hold nothing else.
 FILE_HEADER = re.compile(r"^# (/\S+\.(?:service|conf))$")
@@ -35,6 +46,8 @@ NUMERIC_ESCAPE = re.compile(r"x([0-9a-fA-F]{2})|([0-7]{3})|u([0-9a-fA-F]{4})")
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What a backslash quotes inside double quotes of an environment file.
 QUOTED_BY_BACKSLASH = '"\\`$'
+# What can stand in a word of ExecStart= without quotes.
+PLAIN_WORD = re.compile(r"[A-Za-z0-9_@%+=:,./\[\]-]+")
 
 
 class EnvironmentFile(NamedTuple):
@@ -51,6 +64,14 @@ class Unit(NamedTuple):
     exec_start: str
     environment: Dict[str, str]
     environment_files: Tuple[EnvironmentFile, ...]
+
+
+class Word(NamedTuple):
+    """One word of a setting, and where it stands in it (quotes included)."""
+
+    text: str
+    begin: int
+    end: int
 
 
 class Command(NamedTuple):
@@ -102,19 +123,37 @@ def split_words(text: str, where: str) -> List[str]:
 
     Raises ConfigError for an unfinished quote.
     """
+    return [word.text for word in word_places(text, where)]
+
+
+def word_places(text: str, where: str) -> List[Word]:
+    """As split_words(), with the place of each word in the text."""
     words, quote = _words(text, True)
     if quote:
         raise ConfigError(f"read the unit: a {quote} quote is never closed ({where}); close it in that line")
     return words
 
 
-def _words(text: str, c_escapes: bool) -> Tuple[List[str], str]:
-    words: List[str] = []
+def quote_word(text: str, expanded: bool = True) -> str:
+    """A word as it has to be written in ExecStart=; C(expanded) is False behind the prefix C(:)."""
+    escaped = text.replace("%", "%%")
+    if expanded:
+        escaped = escaped.replace("$", "$$")
+    if PLAIN_WORD.fullmatch(escaped):
+        return escaped
+    escaped = escaped.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _words(text: str, c_escapes: bool) -> Tuple[List[Word], str]:
+    words: List[Word] = []
     current: Optional[str] = None
     quote = ""
-    position = 0
+    position = begin = 0
     while position < len(text):
         char = text[position]
+        if current is None:
+            begin = position
         position += 1
         if char == "\\" and position < len(text):
             meaning, position = _escape(text, position) if c_escapes else (text[position], position + 1)
@@ -126,12 +165,12 @@ def _words(text: str, c_escapes: bool) -> Tuple[List[str], str]:
             current = current or ""
         elif not quote and char.isspace():
             if current is not None:
-                words.append(current)
+                words.append(Word(current, begin, position - 1))
             current = None
         else:
             current = (current or "") + char
     if current is not None:
-        words.append(current)
+        words.append(Word(current, begin, len(text)))
     return words, quote
 
 
@@ -267,7 +306,8 @@ def _expand(words: Sequence[str], environment: Mapping[str, str]) -> List[str]:
     for word in words:
         plain = PLAIN_VARIABLE.match(word)
         if plain:
-            expanded.extend(_words(environment.get(plain.group(1), ""), False)[0])
+            given = _words(environment.get(plain.group(1), ""), False)[0]
+            expanded.extend(entry.text for entry in given)
         else:
             expanded.append(
                 BRACED_VARIABLE.sub(

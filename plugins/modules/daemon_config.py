@@ -52,6 +52,46 @@ options:
       - The old text is remembered and comes back with O(state=absent).
     type: bool
     default: false
+  listener:
+    description:
+      - A TCP listener of the engine's API that speaks TLS. Only for O(owner=daemon_tls); without it nothing is said
+        about the listener, and O(state=absent) takes it away.
+      - It goes into a drop-in of the unit, C(zz-bulwark-tls.conf), which repeats the unit's own command line and names
+        listener, certificates and client verification behind it, so that no change of C(daemon.json) can take TLS away
+        from an open port. C(docker.socket) is not touched.
+      - Both files are one transaction; they are written, brought into force and rolled back together.
+      - The unit's own TCP listeners and TLS flags, and such keys in C(daemon.json), are refused. With O(override=true)
+        they are replaced, keys of C(daemon.json) until O(state=absent) gives them back.
+      - Not for rootless engines.
+    type: dict
+    suboptions:
+      addresses:
+        description: IPv4 and IPv6 addresses of this host to listen on.
+        type: list
+        elements: str
+        required: true
+      port:
+        description: TCP port.
+        type: int
+        default: 2376
+      ca:
+        description: PEM file of the CAs whose client certificates are accepted.
+        type: path
+        required: true
+      certificate:
+        description: PEM file of the engine's certificate.
+        type: path
+        required: true
+      key:
+        description: PEM file of the private key that belongs to it, without a password.
+        type: path
+        required: true
+      verify:
+        description:
+          - Whether clients need a certificate of one of the CAs.
+          - Without it, whoever reaches the port is root on the host.
+        type: bool
+        default: true
 seealso:
   - module: bulwark.docker.engine_commit
   - module: bulwark.docker.engine_info
@@ -69,6 +109,16 @@ EXAMPLES = r"""
         max-file: "3"
   register: settings
 
+- name: Open the API to clients that have a certificate
+  bulwark.docker.daemon_config:
+    owner: daemon_tls
+    listener:
+      addresses: [192.0.2.10]
+      ca: /etc/docker/tls/1f0c6f7ba2f1d4c3/ca.pem
+      certificate: /etc/docker/tls/1f0c6f7ba2f1d4c3/cert.pem
+      key: /etc/docker/tls/1f0c6f7ba2f1d4c3/key.pem
+    run_id: "{{ settings.run_id }}"
+
 - name: Bring the settings into force
   bulwark.docker.engine_commit:
     run_id: "{{ settings.run_id }}"
@@ -77,7 +127,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 reasons:
-  description: One sentence for each key that differs.
+  description: One sentence for each key, and each part of the listener, that differs.
   returned: always
   type: list
   elements: str
@@ -121,10 +171,12 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bulwark.docker.plugins.module_utils._argspec import (
     CHANGE_ARGUMENTS,
     ENGINE_ARGUMENTS,
+    LISTENER_ARGUMENT,
     choose_instance,
 )
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import BulwarkError
 from ansible_collections.bulwark.docker.plugins.module_utils._host import LocalHost
+from ansible_collections.bulwark.docker.plugins.module_utils._tls_dropin import read_listener
 from ansible_collections.bulwark.docker.plugins.module_utils._transaction import SettingsRequest, apply_settings
 
 ARGUMENT_SPEC = {
@@ -132,6 +184,7 @@ ARGUMENT_SPEC = {
     "settings": {"type": "dict", "default": {}},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "override": {"type": "bool", "default": False},
+    "listener": LISTENER_ARGUMENT,
     **ENGINE_ARGUMENTS,
     **CHANGE_ARGUMENTS,
 }
@@ -150,6 +203,7 @@ def build_request(params, check_mode):
         lease=params["lease"],
         patience=params["patience"],
         check_mode=check_mode,
+        listener=read_listener(params["listener"]) if params["listener"] else None,
     )
 
 

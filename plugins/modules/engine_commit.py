@@ -15,8 +15,11 @@ description:
   - Compares what the running engine was started with to what is on disk and does the least that is needed, nothing, a
     reload, a restart, a restart of socket and service, or a stop of all containers where that was allowed.
   - Waits until the engine answers and records the state as good. If the engine does not come back in time, the earlier
-    C(daemon.json) is put back, the engine is started with it, and the module fails with the engine's own words from
-    its journal.
+    C(daemon.json) and the earlier drop-in of the TLS listener are put back, the engine is started with them, and the
+    module fails with the engine's own words from its journal.
+  - Asks each address of the TLS listener without a client certificate and without TLS. If that is served, or another
+    certificate is shown than the configured one, everything is rolled back too.
+  - An engine that somebody had stopped (inactive, not failed) before the run stays stopped, with a warning.
   - Running containers stay alive where live-restore can do that. If live-restore is about to be switched on, that
     happens first, by a reload.
 extends_documentation_fragment:

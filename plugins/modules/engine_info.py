@@ -65,10 +65,70 @@ engine:
     storage_driver:
       description: The storage driver in use.
       type: str
+    listener:
+      description: The TLS listener of the role daemon_tls, null where there is none.
+      type: dict
+      contains:
+        path:
+          description: The drop-in that opens it.
+          type: str
+        configured:
+          description: Addresses, port, files and client verification of the drop-in, null where somebody changed it.
+          type: dict
+        drift:
+          description: Why the next run of the role would write another drop-in, for example after an upgrade.
+          type: list
+          elements: str
+        differences:
+          description: What is in force otherwise than configured.
+          type: list
+          elements: str
     listeners:
-      description: Sockets that the engine listens on, and whether a TCP one answers without a certificate.
+      description: Sockets that the engine listens on.
       type: list
       elements: dict
+      contains:
+        kind:
+          description: V(tcp) or V(unix).
+          type: str
+        address:
+          description: IP address or path.
+          type: str
+        port:
+          description: TCP port, 0 for a Unix socket.
+          type: int
+        plaintext:
+          description: Whether it answers the API without TLS, null for a Unix socket.
+          type: bool
+        tls:
+          description: What a client without a certificate sees, null where TLS is not spoken.
+          type: dict
+          contains:
+            version:
+              description: Version of TLS.
+              type: str
+            certificate:
+              description: SHA-256 of the certificate that is shown.
+              type: str
+            subject:
+              description: Its subject; empty where it does not stand up to the CA, like the next three.
+              type: str
+            names:
+              description: Its subject alternative names.
+              type: list
+              elements: str
+            not_after:
+              description: When it expires, seconds since the epoch.
+              type: float
+            days_left:
+              description: Whole days until then.
+              type: int
+            client_certificate_demanded:
+              description: Whether a client without a certificate is turned away.
+              type: bool
+            problem:
+              description: Why the certificate does not stand up to the CA, empty when it does.
+              type: str
     settings:
       description: For each key this version knows, configured and effective value, their places, and what is pending.
       type: list

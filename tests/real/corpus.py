@@ -34,9 +34,9 @@ FOLLOWED: set[tuple[Any, ...]] = set()
 
 
 def cases(version: tuple[int, ...]) -> dict[str, str]:
-    """How each case that concerns an engine of that version ends ("scripted" for those that are no rows), by id."""
-    rows = {row.id: row.ends for row in TABLE if row.since <= version < row.until}
-    return rows | {script.id: "scripted" for script in SCRIPTS if script.since <= version < script.until}
+    """The cases of an engine of that version by id: "alike" when one generation shows it for all, else "each"."""
+    rows = {row.id: "alike" if row.alike else "each" for row in TABLE if row.since <= version < row.until}
+    return rows | {script.id: "each" for script in SCRIPTS if script.since <= version < script.until}
 
 
 def run_row(row: Row, every_follow_up: bool, verdict: Verdict) -> None:
@@ -150,7 +150,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", help="shell pattern of case ids; may be repeated")
     parser.add_argument("--every-follow-up", action="store_true", help="follow each refused run to its end")
-    parser.add_argument("--list", action="store_true", help="print the cases for this engine and their ends")
+    parser.add_argument("--list", action="store_true", help="print the cases for this engine: id, alike or each")
     options = parser.parse_args()
     version = lab.version()
     patterns = options.only or ["*"]

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -87,22 +88,22 @@ COMMIT = ("engine_commit", lab.commit_arguments())
 Stages = tuple[tuple[str, dict[str, Any]], ...]
 
 
-def _sweep(verdict: Verdict, original: FileFacts, stages: Stages, least: int) -> None:
-    """Kill each run of a life cycle before each of its writes; running it again has to heal it."""
+def _sweep(verdict: Verdict, original: FileFacts, stages: Stages, least: int, about: str = "") -> None:
+    """Kill each run of a life cycle before each of its writes, on paths with that text; the next run heals it."""
     # Once without being watched: whoever comes first makes the lock's directory.
     for stage in stages:
         verdict.worked(Module(*stage).result(), f"the first run of {stage[0]}")
     points = []
     allowed = [original.raw]
     for stage in stages:
-        points.append(_watch(stage, verdict))
+        points.append([point for point in _watch(stage, verdict) if about in point.text])
         allowed.append(lab.facts().raw)
     kills = [0] * len(stages)
     for turn in range(max(len(found) for found in points)):
         for number, (stage, found) in enumerate(zip(stages, points, strict=True)):
             if turn < len(found):
                 kills[number] += _kill_at(verdict, stage, found[turn], allowed)
-            verdict.worked(Module(*stage).result(), f"{stage[0]} after a kill at {found[min(turn, len(found) - 1)]}")
+            verdict.worked(Module(*stage).result(), f"{stage[0]} after a kill at {found[: turn + 1][-1:]}")
             if stages[: number + 1] == (PRESENT, COMMIT):
                 for problem in lab.ineffective(SMALL):
                     verdict.check(False, f"after a kill at turn {turn}: {problem}")
@@ -308,18 +309,20 @@ def start_limit(verdict: Verdict) -> None:
 
 
 def stopped_on_purpose(verdict: Verdict) -> None:
-    """New settings are only in force when the engine runs: it is started. A run without changes leaves it stopped."""
+    """Settings are written and checked, an engine that somebody stopped is not started; its next start finds them."""
     original = _begin()
     lab.shell("systemctl stop docker.service docker.socket")
-    verdict.good_run(SMALL)
-    lab.shell("systemctl stop docker.service docker.socket")
-    quiet = lab.present(SMALL)
-    verdict.worked(quiet, "present while stopped")
-    verdict.check(
-        not quiet.answer.get("commit_required", True), "an engine that was stopped on purpose is to be started"
-    )
-    verdict.worked(lab.commit(run_id=quiet.answer.get("run_id", "")), "commit while stopped")
+    run_id = _written(verdict)
+    done = lab.commit(run_id=run_id)
+    verdict.worked(done, "commit while stopped")
+    verdict.check("was stopped before this run" in done.output, f"no word about the stopped engine: {done.output}")
     verdict.check(not lab.answers(), "an engine that was stopped on purpose was started")
+    quiet = lab.present(SMALL)
+    verdict.check(not quiet.answer.get("commit_required", True), "a stopped engine is to be committed again")
+    lab.start_engine()
+    for problem in lab.ineffective(SMALL):
+        verdict.check(False, f"after its next start: {problem}")
+    verdict.good_run(SMALL)
     verdict.given_back(original)
 
 
@@ -934,7 +937,131 @@ def divergences(verdict: Verdict) -> None:
     verdict.refusal(lab.present(SMALL), ("2375",))
 
 
+# --- the listener with TLS -------------------------------------------------------------------------------------------
+
+TLS_DROP_IN = f"{lab.DROP_INS}/zz-bulwark-tls.conf"
+LISTENER = {
+    "addresses": ["127.0.0.1"],
+    "ca": f"{SCRATCH}/ca.pem",
+    "certificate": f"{SCRATCH}/cert.pem",
+    "key": f"{SCRATCH}/key.pem",
+}
+CERTIFICATES = f"""
+mkdir -p {SCRATCH}; cd {SCRATCH}
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca-key.pem -out ca.pem -subj /CN=ca
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out request.pem -subj /CN=engine
+printf 'subjectAltName=IP:127.0.0.1\\nextendedKeyUsage=serverAuth\\n' > extensions
+openssl x509 -req -in request.pem -CA ca.pem -CAkey ca-key.pem -CAcreateserial -out cert.pem -extfile extensions
+"""
+STRANGER = """
+import socket, ssl, sys, time
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+asked = 0
+while True:
+    for port in (2375, 2376):
+        for wrap in (lambda plain: plain, context.wrap_socket):
+            try:
+                with socket.create_connection(("127.0.0.1", port), timeout=1) as plain, wrap(plain) as stream:
+                    stream.sendall(b"GET /version HTTP/1.0\\r\\nHost: x\\r\\n\\r\\n")
+                    answer = stream.recv(400)
+                    asked += 1
+            except OSError:
+                continue
+            if b" 200 " in answer.split(b"\\r\\n")[0]:
+                print("SERVED", port, flush=True)
+    print("asked", asked, flush=True)
+    time.sleep(0.02)
+"""
+FOREIGN_FILES = (
+    {"tls": False},
+    {"tlsverify": False},
+    {"tls": True, "tlsverify": False},
+    {"hosts": ["tcp://127.0.0.1:2375"]},
+    {"tlscacert": ""},
+)
+OPEN = ("daemon_config", lab.present_arguments({}, "daemon_tls", listener=LISTENER))
+CLOSE = ("daemon_config", lab.absent_arguments("daemon_tls"))
+
+
+@contextlib.contextmanager
+def _stranger(verdict: Verdict) -> Iterator[None]:
+    """A client without a certificate that tries all the time, with TLS and without, and must never be served."""
+    with subprocess.Popen(["python3", "-c", STRANGER], stdout=subprocess.PIPE, text=True) as client:
+        try:
+            yield
+        finally:
+            client.kill()
+            said = client.communicate()[0].splitlines()
+    verdict.check("SERVED" not in " ".join(said), "a client without a certificate was served")
+    verdict.check(any(line.startswith("asked") and line != "asked 0" for line in said), "no port was ever open")
+
+
+def _restart_anyhow() -> bool:
+    lab.shell("systemctl daemon-reload; systemctl reset-failed docker.service; systemctl restart docker.service", False)
+    return lab.answers()
+
+
+def kill_listener(verdict: Verdict) -> None:
+    lab.shell(CERTIFICATES)
+    original = _begin()
+    with _stranger(verdict):
+        _sweep(verdict, original, (OPEN, COMMIT, CLOSE, COMMIT), 10, about=lab.DROP_INS)
+    verdict.check(not os.path.exists(lab.DROP_INS), "removal leaves the directory of the drop-in")
+
+
+def listener_fails_closed(verdict: Verdict) -> None:
+    """Whatever somebody writes into daemon.json: no stranger is served, and the next start without it is right."""
+    lab.shell(CERTIFICATES)
+    original = _begin(None)
+    verdict.worked(Module(*OPEN).result(), "opening the listener")
+    verdict.worked(lab.commit(), "its commit")
+    with _stranger(verdict):
+        for content in FOREIGN_FILES:
+            lab.write(CONFIG, json.dumps(content))
+            _restart_anyhow()
+            time.sleep(0.5)
+        os.unlink(CONFIG)
+        verdict.check(_restart_anyhow(), "the engine does not come back without the foreign file")
+    verdict.worked(Module(*CLOSE).result(), "closing the listener")
+    verdict.worked(lab.commit(), "its commit")
+    verdict.check(lab.facts() == original, f"removal gives {lab.facts()!r}")
+    verdict.check(not os.path.exists(lab.DROP_INS), "removal leaves the directory of the drop-in")
+
+
+def listener_taken_over(verdict: Verdict) -> None:
+    """A listener of the administrator, its flag in a drop-in and its TLS in daemon.json, changes hands and back."""
+    lab.shell(CERTIFICATES)
+    keys = {
+        "tlsverify": True,
+        "tlscacert": LISTENER["ca"],
+        "tlscert": LISTENER["certificate"],
+        "tlskey": LISTENER["key"],
+    }
+    lab.write(
+        *lab.drop_in("own", f"[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd {STOCK} -H tcp://127.0.0.1:2376\n")
+    )
+    lab.shell("systemctl daemon-reload")
+    original = _begin(json.dumps({**keys, "debug": True}, indent=1).encode())
+    with _stranger(verdict):
+        verdict.refusal(Module(*OPEN).result(), ("'tlsverify'", "engine_override"))
+        verdict.check(lab.facts() == original, "a refused run wrote something")
+        verdict.worked(lab.present({}, "daemon_tls", listener=LISTENER, override=True), "taking over")
+        verdict.worked(lab.commit(), "its commit")
+        flags = lab.argv_of(lab.main_pid())
+        verdict.check(flags.count("tcp://127.0.0.1:2376") == 1 and "--tlsverify" in flags, f"it runs with {flags}")
+        verdict.check(json.loads(lab.facts().raw or b"") == {"debug": True}, f"the file is {lab.facts().raw!r}")
+        verdict.worked(Module(*CLOSE).result(), "giving back")
+        verdict.worked(lab.commit(), "its commit")
+    verdict.check(lab.facts() == original, f"removal gives {lab.facts()!r} for {original!r}")
+    verdict.check(not os.path.exists(TLS_DROP_IN), "removal leaves the drop-in")
+    verdict.check(not os.path.exists(RECORD_ROOT), "removal leaves the record")
+
+
 SCRIPTS: tuple[Script, ...] = (
+    Script("listener-kill", "killed before each write of the drop-in with the TLS listener", kill_listener),
+    Script("listener-fails-closed", "somebody rewrites daemon.json beside the TLS listener", listener_fails_closed),
+    Script("listener-taken-over", "a TLS listener of the administrator is taken over", listener_taken_over),
     Script("kill-writes", "killed before each write of a whole life cycle, with a file", kill_writes),
     Script(
         "kill-writes-no-file", "killed before each write of a whole life cycle, without a file", kill_writes_no_file

@@ -66,6 +66,11 @@ class Row:
     since: tuple[int, ...] = (0,)
     until: tuple[int, ...] = NEWEST
 
+    @property
+    def alike(self) -> bool:
+        """Whether only our own handling is tried, which is the same for every generation of the engine."""
+        return self.ends == "refused" or self.id in TEXT_ONLY
+
 
 def _json(data: Any) -> bytes:
     return (json.dumps(data, indent=2) + "\n").encode("utf-8")
@@ -111,6 +116,12 @@ FOREIGN = b"""{
 """
 MAKE_RUNTIME = f'mkdir -p {SCRATCH}; ln -sf "$(command -v runc)" {SCRATCH}/nvidia-container-runtime'
 PROXIES = b"""{"proxies": {"http-proxy": "http://user:secret@proxy.example.org:3128", "no-proxy": "localhost"}}"""
+
+# How daemon.json is written, with content that every engine takes.
+TEXT_ONLY = (
+    *("empty-object", "blank-object", "indent-4", "tabs", "crlf", "one-line", "odd-blanks", "escapes", "long"),
+    *("mode-600", "mode-640-owner", "equal-value"),
+)
 
 FORMATS = (
     _kept("no-file", "no daemon.json", None, wanted=BASE),

@@ -372,7 +372,7 @@ def _writes(log: str) -> list[KillPoint]:
         if call not in WRITING_CALLS:
             continue
         counts[call] = counts.get(call, 0) + 1
-        ours = DIRECTORY in line or "bulwark-docker" in line
+        ours = any(part in line for part in (DIRECTORY, DROP_INS, "bulwark-docker"))
         if ours:
             points.append(KillPoint(call, counts[call], line[:160]))
     return points

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The corpus and the comparison of verdicts run once on each host, on all hosts at the same time.
 
-What is refused before anything is touched rests on the tables of _engine_keys.py, and on dockerd's verdict, which the
-comparison covers for each generation: such a case runs on one of the generations that it concerns, every other case on
-all of them. BULWARK_CORPUS=everywhere runs all cases on all of them.
+What is refused before anything is touched rests on our own tables and on dockerd's verdict, which the comparison covers
+for each generation; how daemon.json is written is no matter of the engine's generation. Such a case runs on one of the
+generations that it concerns, every other case on all of them. BULWARK_CORPUS=everywhere runs all cases on all of them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Hosts:
         self._ssh_config = os.environ["BULWARK_SSH_CONFIG"]
         self._pool = ThreadPoolExecutor()
         self._runs: dict[str, Future] = {}
-        self._agreements: dict[str, dict] = {}
+        self._agreements: dict[str, Future] = {}
         archive = payload.build(payload.ansible_directory())
         list(self._pool.map(lambda name: payload.send(self._ssh_config, name, archive), HOSTS))
         self._shares = self._share_cases()
@@ -62,15 +62,15 @@ class Hosts:
 
     def _share_cases(self) -> dict[str, list[str]]:
         lists = {name: self.run(name, payload.command("corpus.py", "--list")).splitlines() for name in HOSTS}
-        ends = {name: dict(line.split("\t") for line in lines) for name, lines in lists.items()}
+        kinds = {name: dict(line.split() for line in lines) for name, lines in lists.items()}
         everywhere = os.environ.get("BULWARK_CORPUS") == "everywhere"
 
         def runs_on(name: str, case: str) -> bool:
-            concerned = [other for other in HOSTS if case in ends[other]]
+            concerned = [other for other in HOSTS if case in kinds[other]]
             alone = concerned[zlib.crc32(case.encode()) % len(concerned)]
-            return everywhere or name == alone or ends[name][case] != "refused"
+            return everywhere or name == alone or kinds[name][case] == "each"
 
-        return {name: [case for case in ends[name] if runs_on(name, case)] for name in HOSTS}
+        return {name: [case for case in kinds[name] if runs_on(name, case)] for name in HOSTS}
 
     def results(self, name: str) -> dict[str, dict]:
         """Results of the corpus on a host by case id; the first question starts it on all hosts."""
@@ -82,13 +82,13 @@ class Hosts:
     def _corpus(self, name: str) -> dict[str, dict]:
         chosen = [f"--only={case}" for case in self.case_ids(name)]
         text = self.run(name, payload.command("corpus.py", *chosen), CORPUS_SECONDS)
+        self._agreements[name] = self._pool.submit(self._agreement, name)
         return {line["id"]: line for line in map(json.loads, text.splitlines())}
 
     def agreement(self, name: str) -> dict:
-        """What the comparison of verdicts found on a host; it runs once."""
-        if name not in self._agreements:
-            self._agreements[name] = self._agreement(name)
-        return self._agreements[name]
+        """What the comparison of verdicts found on a host; it begins when the host's corpus is through."""
+        self.results(name)
+        return self._agreements[name].result()
 
     def _agreement(self, name: str) -> dict:
         root = f"{payload.REMOTE}/{payload.COLLECTION}"

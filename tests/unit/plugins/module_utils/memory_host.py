@@ -22,13 +22,20 @@ from ansible_collections.bulwark.docker.plugins.module_utils._host_api import (
     ApiResponse,
     CommandResult,
     FileStat,
+    TlsAnswer,
     UserAccount,
 )
+from ansible_collections.bulwark.docker.plugins.module_utils._tls_dropin import first_certificate
+from ansible_collections.bulwark.docker.plugins.module_utils._unit import build_command, parse_unit
 
 UNIT_PATH = "/lib/systemd/system/docker.service"
 SOCKET_PATH = "/lib/systemd/system/docker.socket"
 API_SOCKET = "/run/docker.sock"
 CONFIG_PATH = "/etc/docker/daemon.json"
+TLS_DROP_IN = "/etc/systemd/system/docker.service.d/zz-bulwark-tls.conf"
+PLAINTEXT_ANSWER = b"HTTP/1.0 200 OK\r\nApi-Version: 1.45\r\n\r\n{}"
+TLS_ONLY_ANSWER = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+TLS_KEYS = ("hosts", "tls", "tlscacert", "tlscert", "tlskey", "tlsverify")
 STATE_PATH = "/var/lib/bulwark-docker/system/state.json"
 DEBIAN_UNIT = """\
 [Unit]
@@ -90,13 +97,20 @@ class Container:
 
 @dataclass
 class TcpPort:
-    """A listening TCP port: hexadecimal address as the kernel prints it, who holds it, how it answers."""
+    """A listening TCP port: hexadecimal address as the kernel prints it, who holds it, how it answers.
+
+    certificate: DER that TLS shows (None: no TLS); verify: clients without a certificate are turned away; opened: by a
+    start of the modelled engine, which closes it again.
+    """
 
     address: str
     port: int
     inode: str
     held_by_engine: bool
     answer: bytes
+    certificate: bytes | None = None
+    verify: bool = False
+    opened: bool = False
 
 
 class Engine:
@@ -179,6 +193,7 @@ class Engine:
             self.active = "failed"
             return CommandResult(1, "", "docker.service: Start request repeated too quickly.\n")
         data, problem = self.config()
+        problem = problem or self.listen(data)
         if self.hangs(data):
             self.active = "activating"
             self.say('level=info msg="waiting for something that never comes"')
@@ -205,10 +220,47 @@ class Engine:
         return CommandResult(0, "", "")
 
     def command_line(self) -> tuple[str, ...]:
-        """The expanded command line of the only unit the tests use."""
-        options = self.host.files.get("/etc/default/docker", File(b"")).data.decode().partition("DOCKER_OPTS=")[2]
-        base = ("/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock")
-        return (*base, *options.strip().strip('"').split())
+        """The expanded command line of the unit as systemd has read it."""
+        unit = parse_unit(self.host.loaded_unit, "docker.service")
+        files = {
+            entry.path: self.host.files.get(entry.path, File(b"")).data.decode() for entry in unit.environment_files
+        }
+        return build_command(unit, files).argv
+
+    def listen(self, data: Mapping[str, Any]) -> str:
+        """Open the TCP ports of flags and file as dockerd does; why it does not start, "" when it does."""
+        words = self.command_line()
+        given: dict[str, Any] = {}
+        for at, word in enumerate(words):
+            name, equals, value = word.lstrip("-").partition("=")
+            if word == "-H":
+                given.setdefault("hosts", []).append(words[at + 1])
+            elif word.startswith("--") and name in TLS_KEYS:
+                given[name] = value if equals else True
+        both = sorted(set(given) & set(data))
+        if both:
+            return f"the following directives are specified both as a flag and in the configuration file: {both}"
+        settings = {**data, **given}
+        tls = settings.get("tls") is True or "tlsverify" in settings
+        hosts = settings.get("hosts") or (["tcp://localhost:2376"] if tls else ["unix:///var/run/docker.sock"])
+        certificate = None
+        if tls:
+            paths = [settings.get(name, "") for name in ("tlscacert", "tlscert", "tlskey")]
+            missing = [path for path in paths if path not in self.host.files]
+            if missing:
+                return f"could not load X509 key pair: {missing}"
+            certificate = self.host.files[paths[1]].data
+        self.host.tcp = [port for port in self.host.tcp if not port.opened]
+        for number, host in enumerate(host for host in hosts if host.startswith("tcp://")):
+            port = int(host.rpartition(":")[2])
+            if any(other.port == port for other in self.host.tcp if not other.opened):
+                return f"failed to load listeners: listen {host}: bind: address already in use"
+            answer = TLS_ONLY_ANSWER if tls else PLAINTEXT_ANSWER
+            verify = settings.get("tlsverify") is True
+            self.host.tcp.append(
+                TcpPort("0100007F", port, f"9{number}", True, answer, certificate, verify, opened=True)
+            )
+        return ""
 
     def reload(self) -> CommandResult:
         """SIGHUP: keys that are still in the file and that it re-reads."""
@@ -265,9 +317,16 @@ class MemoryHost:
             "/sys/fs/cgroup/cgroup.controllers": File(b"cpu memory pids\n"),
         }
         self.directories: dict[str, float] = {"/etc": BOOTED_AT, "/etc/docker": BOOTED_AT, "/var/lib": BOOTED_AT}
+        self.directories.update({"/etc/systemd": BOOTED_AT, "/etc/systemd/system": BOOTED_AT})
         if config is not None:
             self.files[CONFIG_PATH] = File(config)
         self.unit_files = [UNIT_PATH]
+        self.socket_listens = "/run/docker.sock (Stream)"
+        self.socket_active = True
+        self.addresses = {"127.0.0.1", "::1", "0.0.0.0", "192.0.2.7"}
+        self.tls_refusal = ""
+        self.links: dict[str, str] = {}
+        self.loaded_unit = self.unit_text()
         self.mutations: list[str] = []
         self.kill_after: int | None = None
         self.write_failures: dict[str, list[str]] = {}
@@ -293,6 +352,11 @@ class MemoryHost:
         while path not in self.directories and path != "/":
             self.directories[path] = self.clock
             path = posixpath.dirname(path)
+
+    def unit_text(self) -> str:
+        """The unit and its drop-ins as they are on disk."""
+        paths = [*self.unit_files, *([TLS_DROP_IN] if TLS_DROP_IN in self.files else [])]
+        return "\n".join(f"# {path}\n{self.files[path].data.decode()}" for path in paths)
 
     # -- files
 
@@ -352,7 +416,7 @@ class MemoryHost:
         return sorted({name[len(path) + 1 :].split("/")[0] for name in everything if name.startswith(path + "/")})
 
     def real_path(self, path: str) -> str:
-        return path
+        return self.links.get(path, path)
 
     def read_link(self, path: str) -> str | None:
         if path.startswith(f"/proc/{self.engine.pid}/fd/"):
@@ -417,13 +481,10 @@ class MemoryHost:
         raise HostError(f"run {words[0]}: no such program in this model; add it to memory_host.py")
 
     def _systemctl(self, words: tuple[str, ...]) -> CommandResult:
-        verb, rest = words[0], words[1:]
+        verb, *rest = [word for word in words if word != "--user" and not word.startswith("--machine=")]
         engine = self.engine
         if verb == "show":
             return CommandResult(0, self._show(rest[0], rest[1].partition("=")[2].split(",")), "")
-        if verb == "cat":
-            text = "\n".join(f"# {path}\n{self.files[path].data.decode()}" for path in self.unit_files)
-            return CommandResult(0, text, "")
         result = CommandResult(0, "", "")
         if verb == "restart" and rest[0].endswith(".socket"):
             engine.socket_restarts += 1
@@ -441,6 +502,7 @@ class MemoryHost:
         elif verb == "daemon-reload":
             engine.daemon_reloads += 1
             engine.unit_dirty = engine.socket_dirty = False
+            self.loaded_unit = self.unit_text()
         else:
             raise HostError(f"run systemctl {verb}: not in this model; add it to memory_host.py")
         self._mutate("systemctl " + " ".join(words))
@@ -455,12 +517,14 @@ class MemoryHost:
             "Result": "success",
             "NeedDaemonReload": "yes" if engine.unit_dirty else "no",
             "FragmentPath": UNIT_PATH,
-            "DropInPaths": " ".join(self.unit_files[1:]),
-            "NRestarts": "0",
+            "DropInPaths": " ".join(
+                [*self.unit_files[1:], *([TLS_DROP_IN] if TLS_DROP_IN in self.loaded_unit else [])]
+            ),
             "LoadState": "loaded",
         }
         if unit.endswith(".socket"):
-            known.update({"ActiveState": "active", "Listen": "/run/docker.sock (Stream)", "FragmentPath": SOCKET_PATH})
+            active = "active" if self.socket_active else "inactive"
+            known.update({"ActiveState": active, "Listen": self.socket_listens, "FragmentPath": SOCKET_PATH})
             known["NeedDaemonReload"] = "yes" if engine.socket_dirty else "no"
         return "".join(f"{name}={known[name]}\n" for name in names if name in known)
 
@@ -531,10 +595,27 @@ class MemoryHost:
         return answer
 
     def tcp_request(self, address: str, port: int, data: bytes, timeout: float = 3.0) -> bytes:
+        return self._port(address, port).answer
+
+    def _port(self, address: str, port: int) -> TcpPort:
         for entry in self.tcp:
             if entry.port == port:
-                return entry.answer
+                return entry
         raise HostError(f"ask the TCP listener {address} port {port}: Connection refused")
+
+    def tls_request(self, address: str, port: int, data: bytes, ca: str, timeout: float = 5.0) -> TlsAnswer:
+        entry = self._port(address, port)
+        if entry.certificate is None:
+            raise HostError(f"speak TLS with {address} port {port}: wrong version number")
+        answer = b"" if entry.verify else PLAINTEXT_ANSWER
+        shown = first_certificate(entry.certificate) or b""
+        return TlsAnswer(shown, "TLSv1.3", answer, "", "commonName=engine", ("127.0.0.1",), self.clock + 86400 * 9.5)
+
+    def tls_problem(self, ca: str, certificate: str, key: str) -> str:
+        return self.tls_refusal
+
+    def is_local_address(self, address: str) -> bool:
+        return address in self.addresses
 
     def send_signal(self, pid: int, name: str) -> bool:
         self._mutate(f"kill -{name} {pid}")

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import http.server
 import os
 import resource
 import signal
 import socket
 import socketserver
+import ssl
 import stat
 import subprocess
 import sys
@@ -22,10 +25,15 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import HostError
 from ansible_collections.bulwark.docker.plugins.module_utils._host import LocalHost
 from ansible_collections.bulwark.docker.plugins.module_utils._host_api import CommandResult, UserAccount
+from ansible_collections.bulwark.docker.plugins.module_utils._tls_dropin import first_certificate
 
 ME = (os.getuid(), os.getgid())
 HOLD_LOCK = """\
@@ -371,3 +379,132 @@ def test_tcp_request(host: LocalHost) -> None:
             host.tcp_request("127.0.0.1", port, b"GET /", timeout=0.2)
     with pytest.raises(HostError, match=rf"127\.0\.0\.1 port {port}: .*refused"):
         host.tcp_request("127.0.0.1", port, b"")
+
+
+# -- TLS
+
+
+class Server(threading.Thread):
+    """A TLS server that answers everybody whom its context lets in."""
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        super().__init__(daemon=True)
+        self._context = context
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+
+    def run(self) -> None:
+        while True:
+            try:
+                plain = self._socket.accept()[0]
+            except OSError:
+                return
+            with contextlib.suppress(OSError), plain, self._wrapped(plain) as stream:
+                stream.recv(1000)
+                stream.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+
+    def _wrapped(self, plain: socket.socket) -> socket.socket:
+        return self._context.wrap_socket(plain, server_side=True) if self._context else plain
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tls")
+    now = datetime.datetime.now(datetime.UTC)
+    ca_key = ec.generate_private_key(ec.SECP256R1())
+    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")])
+    for name, days in (("ca", 30), ("server", 10), ("expired", -1)):
+        key = ca_key if name == "ca" else ec.generate_private_key(ec.SECP256R1())
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+            .issuer_name(ca_name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=5))
+            .not_valid_after(now + datetime.timedelta(days=days))
+            .add_extension(x509.BasicConstraints(name == "ca", None), critical=True)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(f"{name}.example")]), critical=False)
+            .sign(ca_key, hashes.SHA256())
+        )
+        (folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        for suffix, encryption in (
+            ("", serialization.NoEncryption()),
+            ("-locked", serialization.BestAvailableEncryption(b"x")),
+        ):
+            (folder / f"{name}-key{suffix}.pem").write_bytes(
+                key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+            )
+    return folder
+
+
+def _serve(folder: Path, name: str, verify: bool) -> Server:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / f"{name}.pem", folder / f"{name}-key.pem")
+    if verify:
+        context.load_verify_locations(folder / "ca.pem")
+        context.verify_mode = ssl.CERT_REQUIRED
+    server = Server(context)
+    server.start()
+    return server
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_stranger_sees_the_certificate_and_whether_one_is_demanded(
+    host: LocalHost, certificates: Path, verify: bool
+) -> None:
+    server = _serve(certificates, "server", verify)
+    found = host.tls_request("127.0.0.1", server.port, b"GET / HTTP/1.0\r\n\r\n", str(certificates / "ca.pem"))
+    server.close()
+    assert found.certificate == first_certificate((certificates / "server.pem").read_bytes())
+    assert (found.answer == b"") == verify
+    assert (found.problem, found.subject, found.names) == ("", "commonName=server", ("server.example",))
+    assert found.version.startswith("TLSv1.")
+    assert found.not_after is not None
+    assert 9.9 < (found.not_after - host.now()) / 86400 < 10.1
+
+
+def test_certificate_that_does_not_stand_up_is_shown_with_the_reason(host: LocalHost, certificates: Path) -> None:
+    server = _serve(certificates, "expired", True)
+    found = host.tls_request("127.0.0.1", server.port, b"x", str(certificates / "ca.pem"))
+    server.close()
+    assert "expired" in found.problem
+    assert found.certificate == first_certificate((certificates / "expired.pem").read_bytes())
+    assert found.not_after is None
+
+
+def test_port_without_tls_is_an_error(host: LocalHost, certificates: Path) -> None:
+    server = Server(None)
+    server.start()
+    with pytest.raises(HostError, match=f"speak TLS with 127.0.0.1 port {server.port}"):
+        host.tls_request("127.0.0.1", server.port, b"x", str(certificates / "ca.pem"))
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("ca", "certificate", "key", "words"),
+    [
+        ("ca", "server", "server-key", ""),
+        ("ca", "server", "ca-key", "MISMATCH"),
+        ("ca", "server", "server-key-locked", "server-key-locked.pem"),
+        ("ca", "nowhere", "server-key", "No such file"),
+        ("ca", "server-key", "server-key", "server-key.pem"),
+        ("server-key", "server", "server-key", "server-key.pem"),
+    ],
+)
+def test_files_that_no_server_could_use(
+    host: LocalHost, certificates: Path, ca: str, certificate: str, key: str, words: str
+) -> None:
+    found = host.tls_problem(*(str(certificates / f"{name}.pem") for name in (ca, certificate, key)))
+    assert words in found
+    assert bool(found) == bool(words)
+
+
+@pytest.mark.parametrize(("address", "ours"), [("127.0.0.1", True), ("0.0.0.0", True), ("192.0.2.1", False)])
+def test_addresses_of_this_host(host: LocalHost, address: str, ours: bool) -> None:
+    assert host.is_local_address(address) == ours

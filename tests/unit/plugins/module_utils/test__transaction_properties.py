@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import EngineError
 from ansible_collections.bulwark.docker.tests.unit.plugins.module_utils.memory_host import (
     STATE_PATH,
+    TLS_DROP_IN,
     Killed,
     MemoryHost,
 )
@@ -23,6 +24,7 @@ from ansible_collections.bulwark.docker.tests.unit.plugins.module_utils.transact
     apply,
     bring_into_force,
     configured,
+    material,
 )
 
 ORIGINALS = (
@@ -44,7 +46,7 @@ BASELINE = st.fixed_dictionaries({}, optional=WANTED)
 REMAP = st.fixed_dictionaries({}, optional={"userns-remap": st.sampled_from(["1000:1000", "2000:2000"])})
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["daemon_baseline", "userns_remap"]),
+        st.sampled_from(["daemon_baseline", "userns_remap", "daemon_tls"]),
         st.one_of(st.none(), BASELINE),
         st.one_of(st.none(), REMAP),
         st.one_of(st.none(), st.integers(1, 12)),
@@ -57,7 +59,11 @@ STEPS = st.lists(
 
 
 def _run(host: MemoryHost, owner: str, wanted: dict[str, Any] | None, end: str) -> None:
-    written = apply(host, wanted, owner=owner, override=True, allow_container_stop=True)
+    more: dict[str, Any] = {}
+    if owner == "daemon_tls" and wanted is not None:
+        # Any of the values that were drawn decides about the generation of the certificates.
+        more["listener"], wanted = material(host, "two" if wanted else "one"), {}
+    written = apply(host, wanted, owner=owner, override=True, allow_container_stop=True, **more)
     if end == "restart by hand":
         host.clock += 1
         host.engine.failures = 0
@@ -69,6 +75,8 @@ def _run(host: MemoryHost, owner: str, wanted: dict[str, Any] | None, end: str) 
 @given(original=st.sampled_from(ORIGINALS), steps=STEPS, containers=st.integers(0, 2))
 def test_any_history_ends_at_the_original(original: bytes | None, steps: list[Any], containers: int) -> None:
     host = MemoryHost(original)
+    for generation in ("one", "two"):
+        material(host, generation)
     names = [f"c{number}" for number in range(containers)]
     for name in names:
         host.engine.add_container(name)
@@ -79,22 +87,25 @@ def test_any_history_ends_at_the_original(original: bytes | None, steps: list[An
         bad = {"log-level": "error"} if fails else {"nothing": None}
         host.engine.fatal = lambda data, bad=bad: "refused" if bad.items() <= data.items() else ""
         with contextlib.suppress(Killed, EngineError):
-            _run(host, owner, baseline if owner == "daemon_baseline" else remap, end)
+            _run(host, owner, remap if owner == "userns_remap" else baseline, end)
         host.kill_after = None
         host.clock += 2 * LEASE
         assert host.config() == before or isinstance(configured(host), dict)
         assert host.locks_held == 0
+        assert all(port.verify and port.certificate for port in host.tcp)
     host.engine.fatal = lambda data: ""
     host.clock += 3600  # the news for runs that died are dropped
-    for owner in ("daemon_baseline", "userns_remap"):
+    for owner in ("daemon_baseline", "userns_remap", "daemon_tls"):
         _run(host, owner, None, "commit")
         host.clock += 2 * LEASE
     assert host.config() == original
     assert STATE_PATH not in host.files
+    assert TLS_DROP_IN not in host.files
+    assert host.tcp == []
     assert host.engine.running
     assert host.engine.loaded == configured(host)
     host.mutations.clear()
-    for owner in ("daemon_baseline", "userns_remap"):
+    for owner in ("daemon_baseline", "userns_remap", "daemon_tls"):
         _run(host, owner, None, "commit")
     assert host.mutations == []
 

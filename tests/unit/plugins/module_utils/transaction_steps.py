@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.bulwark.docker.plugins.module_utils._instance import system_instance
+from ansible_collections.bulwark.docker.plugins.module_utils._tls_dropin import TlsListener
 from ansible_collections.bulwark.docker.plugins.module_utils._transaction import (
     CommitRequest,
     Outcome,
@@ -17,11 +19,12 @@ from ansible_collections.bulwark.docker.plugins.module_utils._transaction import
     apply_settings,
     commit,
 )
-from ansible_collections.bulwark.docker.tests.unit.plugins.module_utils.memory_host import MemoryHost
+from ansible_collections.bulwark.docker.tests.unit.plugins.module_utils.memory_host import File, MemoryHost
 
 LEASE = 60.0
 PATIENCE = 20.0
 OWNER = "daemon_baseline"
+TLS_DIRECTORY = "/etc/docker/tls"
 
 
 def apply(host: MemoryHost, wanted: Mapping[str, Any] | None, run_id: str = "", **more: Any) -> Outcome:
@@ -66,3 +69,28 @@ def harden(host: MemoryHost, wanted: Mapping[str, Any] | None, allow_container_s
 def configured(host: MemoryHost) -> dict[str, Any]:
     """Content of daemon.json."""
     return json.loads((host.config() or b"{}").decode("utf-8-sig"))
+
+
+def pem(text: str) -> bytes:
+    """Something that looks like a PEM certificate."""
+    body = base64.b64encode(text.encode()).decode()
+    return f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n".encode()
+
+
+def material(host: MemoryHost, generation: str = "one", **more: Any) -> TlsListener:
+    """Put certificate files on the host; the listener that names them."""
+    folder = f"{TLS_DIRECTORY}/{generation}"
+    for name in ("ca", "cert"):
+        host.files[f"{folder}/{name}.pem"] = File(pem(generation))
+    host.files[f"{folder}/key.pem"] = File(b"-----BEGIN PRIVATE KEY-----\n")
+    for directory in (TLS_DIRECTORY, folder):
+        host.directories.setdefault(directory, host.clock)
+    made = TlsListener(("127.0.0.1",), 2376, f"{folder}/ca.pem", f"{folder}/cert.pem", f"{folder}/key.pem", True)
+    return made._replace(**more)
+
+
+def listen(host: MemoryHost, listener: TlsListener | None, **more: Any) -> Outcome:
+    """A whole run of the role daemon_tls; None takes the listener away."""
+    plaintext = {name: more[name] for name in ("allow_plaintext_api",) if name in more}
+    written = apply(host, None if listener is None else {}, owner="daemon_tls", listener=listener, **more)
+    return bring_into_force(host, written.run_id, **plaintext) if written.commit_required else written
