@@ -206,11 +206,11 @@ _TABLE: Tuple[Key, ...] = (
     ),
     # sockets and TLS: set by flags of the unit, never in the file
     Key("hosts", "list_str", "host", "H", owner="daemon_tls", variable="daemon_tls_addresses", source=_OPTIONS),
-    Key("tls", "opt_bool", "tls", owner="daemon_tls", source=_OPTIONS),
-    Key("tlsverify", "opt_bool", "tlsverify", owner="daemon_tls", source=_OPTIONS),
-    Key("tlscacert", "str", "tlscacert", owner="daemon_tls", variable="daemon_tls_ca_path", source=_OPTIONS),
-    Key("tlscert", "str", "tlscert", owner="daemon_tls", variable="daemon_tls_certificate_path", source=_OPTIONS),
-    Key("tlskey", "str", "tlskey", owner="daemon_tls", variable="daemon_tls_key_path", source=_OPTIONS),
+    Key("tls", "opt_bool", "tls", owner="daemon_tls", variable="daemon_tls_verify", source=_OPTIONS),
+    Key("tlsverify", "opt_bool", "tlsverify", owner="daemon_tls", variable="daemon_tls_verify", source=_OPTIONS),
+    Key("tlscacert", "str", "tlscacert", owner="daemon_tls", variable="daemon_tls_trusted_cas", source=_OPTIONS),
+    Key("tlscert", "str", "tlscert", owner="daemon_tls", variable="daemon_tls_directory", source=_OPTIONS),
+    Key("tlskey", "str", "tlskey", owner="daemon_tls", variable="daemon_tls_directory", source=_OPTIONS),
     # the administrator's
     Key("allow-direct-routing", "bool", "allow-direct-routing", since=(28, 2), source=_UNIX),
     Key(

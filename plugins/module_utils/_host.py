@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import http.client
 import os
 import pwd
@@ -17,7 +18,7 @@ import socket
 import ssl
 import stat
 import time
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import HostError
 from ansible_collections.bulwark.docker.plugins.module_utils._host_api import (
@@ -352,3 +353,68 @@ class LocalHost:
                         f"({path}); wait for it to end and run again"
                     ) from None
                 time.sleep(LOCK_POLL_SECONDS)
+
+    @contextlib.contextmanager
+    def lock_accounts(self, paths: Sequence[str], timeout: float) -> Iterator[None]:
+        # As lckpwdf(3) does, and then as the shadow tools do (commonio.c): PATH.lock with the id of a living process.
+        deadline = time.monotonic() + timeout
+        common = os.path.join(os.path.dirname(paths[0]), ".pwd.lock")
+        with contextlib.ExitStack() as held:
+            handle = self._open_lock(common)
+            held.callback(os.close, handle)
+            self._wait_for_accounts(lambda: self._lock_record(handle), common, deadline)
+            for path in paths:
+                self._wait_for_accounts(functools.partial(self._link_lock, path), path + ".lock", deadline)
+                held.callback(self._unlink, path + ".lock")
+            yield
+
+    @staticmethod
+    def _wait_for_accounts(attempt: Callable[[], bool], path: str, deadline: float) -> None:
+        try:
+            while not attempt():
+                if time.monotonic() >= deadline:
+                    raise HostError(
+                        f"lock the account files: another program has been changing them for too long ({path}); wait "
+                        "for it to end and run again"
+                    )
+                time.sleep(LOCK_POLL_SECONDS)
+        except OSError as exc:
+            raise _explain("lock the account files", path, exc) from exc
+
+    @staticmethod
+    def _lock_record(handle: int) -> bool:
+        try:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+    def _link_lock(self, path: str) -> bool:
+        own, lock = f"{path}.{os.getpid()}", path + ".lock"
+        handle = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(b"%d\0" % os.getpid())
+            if self._lock_is_stale(lock):
+                self._unlink(lock)
+            os.link(own, lock)
+        except FileExistsError:
+            return False
+        finally:
+            self._unlink(own)
+        return True
+
+    @staticmethod
+    def _lock_is_stale(lock: str) -> bool:
+        try:
+            with open(lock, "rb") as stream:
+                words = stream.read(32).split(b"\0")[0].strip()
+        except FileNotFoundError:
+            return False
+        try:
+            os.kill(int(words), 0)
+        except ProcessLookupError:
+            return True
+        except (ValueError, PermissionError):
+            pass  # the shadow tools leave a lock without a process id alone, too
+        return False

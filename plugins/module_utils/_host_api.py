@@ -142,3 +142,9 @@ class Host(Protocol):
 
     def lock(self, path: str, timeout: float) -> ContextManager[None]:
         """Hold an exclusive lock on a file; HostError when another run keeps it longer than the timeout (seconds)."""
+
+    def lock_accounts(self, paths: Sequence[str], timeout: float) -> ContextManager[None]:
+        """Keep useradd, usermod and the like away from account files of one directory (such as /etc/subuid).
+
+        HostError when somebody else keeps them locked longer than the timeout (seconds).
+        """

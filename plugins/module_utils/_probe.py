@@ -131,6 +131,8 @@ class Facts:
     python: str = ""
     python_problem: str = ""
     reader: str = ""
+    openssl: str = ""
+    tcp_problem: str = ""
 
 
 class Result(NamedTuple):
@@ -187,6 +189,14 @@ def _needs_host_network(facts: Facts) -> str:
     return "a rootless engine has its bridge in a network of its own, out of reach for the control" * facts.rootless
 
 
+def _needs_openssl(facts: Facts) -> str:
+    return "" if facts.openssl else "the host has no program openssl that could make a certificate of a foreign CA"
+
+
+def _needs_tcp_listener(facts: Facts) -> str:
+    return facts.tcp_problem
+
+
 def _needs_own_user_namespace(facts: Facts) -> str:
     return "file capabilities of images have no effect with userns-remap" * facts.userns_remapped
 
@@ -202,8 +212,10 @@ REQUIREMENTS: Dict[str, Callable[[Facts], str]] = {
     "host_network": _needs_host_network,
     "log_files": _needs_log_files,
     "not_userns_remapped": _needs_own_user_namespace,
+    "openssl": _needs_openssl,
     "python": _needs_python,
     "reader": _needs_reader,
+    "tcp_listener": _needs_tcp_listener,
 }
 
 _TO_SIBLING = {"addresses": "@sibling_addresses", "port": ECHO_PORT, "token": "@token", "seconds": ATTEMPT_SECONDS}
@@ -213,6 +225,89 @@ _SUBJECT_SELF = Action(SUBJECT, "own_exchange", {"port": OWN_PORT, "token": "@to
 _SETUID = {"program": "/probe/setuid/cat", "path": "/probe/root-only", "token": "@token"}
 _CAPABLE = {"program": "/probe/capable/cat", "path": "/probe/root-only", "token": "@token"}
 _NO_NEW_PRIVS = {"name": "prctl", "arguments": [PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0], "gained_on": [0]}
+_TO_LISTENERS = {"listeners": "@tcp_listeners", "seconds": ATTEMPT_SECONDS}
+_TLS_SPOKEN = Action(HOST, "tls_spoken", {"listeners": "@tcp_listeners", "seconds": CONTROL_SECONDS})
+
+
+def _audited(
+    name: str, title: str, how: str, candidates: Tuple[str, ...], cis: Tuple[str, ...], variable: str, remedy: str
+) -> Probe:
+    """A probe that touches something and hopes that nobody will know."""
+    arguments = {"candidates": list(candidates), "how": how}
+    return Probe(
+        id=f"auditd.{name}",
+        title=title,
+        role="auditd",
+        severity="medium",
+        variable=variable,
+        remedy=remedy,
+        cis=(cis, cis),
+        requires=("python",),
+        attempt=Action(HOST, "audit_unseen", arguments),
+        controls=(Action(HOST, "audit_mark", arguments),),
+    )
+
+
+_WATCHED = ("auditd_state", "use the role auditd")
+_AUDIT_PROBES = (
+    _audited(
+        "configuration",
+        "Somebody writes to the directory of the engine's configuration, and nobody will know",
+        "write",
+        ("/etc/docker",),
+        ("1.1.6", "1.1.11"),
+        *_WATCHED,
+    ),
+    _audited(
+        "unit_drop_in",
+        "Somebody adds a drop-in to the engine's unit, and nobody will know",
+        "write",
+        ("/etc/systemd/system/docker.service.d",),
+        ("1.1.7",),
+        *_WATCHED,
+    ),
+    _audited(
+        "engine_program",
+        "Somebody changes attributes of the engine's program, and nobody will know",
+        "attributes",
+        ("/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd"),
+        ("1.1.3",),
+        *_WATCHED,
+    ),
+    _audited(
+        "runtime_program",
+        "Somebody changes attributes of the container runtime, and nobody will know",
+        "attributes",
+        ("/usr/bin/runc", "/usr/sbin/runc", "/usr/bin/crun"),
+        ("1.1.18",),
+        *_WATCHED,
+    ),
+    _audited(
+        "engine_socket",
+        "Somebody opens the engine's socket to others, and nobody will know",
+        "attributes",
+        ("/run/docker.sock",),
+        ("1.1.9",),
+        *_WATCHED,
+    ),
+    _audited(
+        "subordinate_ids",
+        "Somebody changes who owns which subordinate ids, and nobody will know",
+        "attributes",
+        ("/etc/subuid",),
+        (),
+        *_WATCHED,
+    ),
+    _audited(
+        "client_execution",
+        "Somebody runs the client, and nobody will know",
+        "run",
+        ("/usr/bin/docker", "/usr/local/bin/docker"),
+        (),
+        "auditd_executions",
+        "have client in auditd_executions",
+    ),
+)
 
 PROBES: Tuple[Probe, ...] = (
     Probe(
@@ -302,6 +397,73 @@ PROBES: Tuple[Probe, ...] = (
         controls=(Action(RUNNER, "engine_found", {}),),
     ),
     Probe(
+        id="api.tls_no_client_certificate",
+        title="A client that speaks TLS and has no certificate is served by the engine",
+        role="daemon_tls",
+        severity="critical",
+        variable="daemon_tls_verify",
+        remedy="set daemon_tls_verify to true",
+        cis=(("2.7",), ("2.8",)),
+        requires=("python", "tcp_listener"),
+        attempt=Action(HOST, "tls_no_client_certificate", _TO_LISTENERS),
+        controls=(_TLS_SPOKEN,),
+    ),
+    Probe(
+        id="api.tls_foreign_client_certificate",
+        title="A client with a certificate of a foreign CA is served by the engine",
+        role="daemon_tls",
+        severity="critical",
+        variable="daemon_tls_verify",
+        remedy="set daemon_tls_verify to true",
+        cis=(("2.7",), ("2.8",)),
+        requires=("python", "tcp_listener", "openssl"),
+        attempt=Action(HOST, "tls_foreign_certificate", {**_TO_LISTENERS, "openssl": "@openssl"}),
+        controls=(
+            _TLS_SPOKEN,
+            Action(HOST, "tls_own_server", {"openssl": "@openssl", "seconds": CONTROL_SECONDS}),
+        ),
+    ),
+    Probe(
+        id="api.tls_server_certificate_as_client",
+        title="A client that stole the engine's own certificate is served by the engine",
+        role="daemon_tls",
+        severity="high",
+        variable="daemon_tls_source",
+        remedy="give the engine a certificate for servers alone (role daemon_tls), and set daemon_tls_verify to true",
+        cis=(("2.7",), ("2.8",)),
+        requires=("python", "tcp_listener"),
+        attempt=Action(
+            HOST,
+            "tls_server_certificate",
+            {**_TO_LISTENERS, "certificate": "@server_certificate", "key": "@server_key"},
+        ),
+        controls=(_TLS_SPOKEN,),
+    ),
+    Probe(
+        id="api.tls_old_protocol",
+        title="The engine speaks TLS 1.0 or 1.1, or no TLS at all",
+        role="daemon_tls",
+        severity="medium",
+        variable="daemon_tls_state",
+        remedy="protect the listener with the role daemon_tls",
+        cis=(("2.7",), ("2.8",)),
+        requires=("python", "tcp_listener"),
+        attempt=Action(HOST, "tls_old_protocol", _TO_LISTENERS),
+        controls=(_TLS_SPOKEN,),
+    ),
+    Probe(
+        id="api.tls_plaintext",
+        title="A client that speaks plain HTTP to the TLS port is served by the engine",
+        role="daemon_tls",
+        severity="critical",
+        variable="daemon_tls_state",
+        remedy="give the listener TLS with client certificates (role daemon_tls) or remove it",
+        cis=(("2.7",), ("2.8",)),
+        requires=("python", "tcp_listener"),
+        attempt=Action(HOST, "tls_plaintext", _TO_LISTENERS),
+        controls=(_TLS_SPOKEN,),
+    ),
+    Probe(
         id="api.unix_socket_other_user",
         title="A local user without any group is served by the engine over its Unix sockets",
         role="engine",
@@ -355,6 +517,7 @@ PROBES: Tuple[Probe, ...] = (
             ),
         ),
     ),
+    *_AUDIT_PROBES,
 )
 
 

@@ -84,6 +84,7 @@ def parse_report(text: str) -> Report:
                 detail=str(value.get("detail", "")),
                 seconds=float(value.get("seconds", 0)),
                 failure=str(value.get("failure", "")),
+                inapplicable=str(value.get("inapplicable", "")),
             )
     return Report(outcomes, done)
 

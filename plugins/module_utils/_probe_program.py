@@ -10,10 +10,10 @@ Call: `python3 -I -S -B program.py SPEC`, SPEC being a JSON object
 `{"actions": [{"id": str, "name": str, "arguments": {...}, "uid": int or null}], "seconds": number, "linger": number}`.
 `seconds` limits one action, `linger` keeps the process (and what it serves) alive after the last one.
 
-Output: one JSON line for each action, `{"id", "gained": bool, "detail": str, "seconds": number}` or
-`{"id", "failure": str, "seconds": number}`, then `{"done": true}`. "gained" says that the attacker got what he wanted.
-A new attack is one function returning (gained, detail) and one entry in ACTIONS; an unexpected error is raised, so
-that it can never be taken for a refusal.
+Output: one JSON line for each action, `{"id", "gained": bool, "detail": str, "seconds": number}` or, instead of the
+outcome, `"failure": str` or `"inapplicable": str`; then `{"done": true}`. "gained" says that the attacker got what he
+wanted. A new attack is one function returning (gained, detail) and one entry in ACTIONS; an unexpected error is raised,
+so that it can never be taken for a refusal.
 """
 
 from __future__ import annotations
@@ -33,6 +33,18 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 Outcome = Tuple[bool, str]
+Address = Tuple[str, int]
+
+VERSION_REQUEST = b"GET /version HTTP/1.0\r\nHost: docker\r\n\r\n"
+# Numbers of TLS: versions, records, handshake messages and cipher suites (RFC 5246, 4492, 5289; IANA's registry).
+TLS_1_0, TLS_1_1, TLS_1_2 = 0x0301, 0x0302, 0x0303
+TLS_NAMES = {TLS_1_0: "TLS 1.0", TLS_1_1: "TLS 1.1", TLS_1_2: "TLS 1.2"}
+ALERT_RECORD, HANDSHAKE_RECORD = 21, 22
+CLIENT_HELLO, SERVER_HELLO = 1, 2
+OLD_CIPHERS = (0xC009, 0xC00A, 0xC013, 0xC014, 0x002F, 0x0035)
+NEW_CIPHERS = (0xC02B, 0xC02C, 0xC02F, 0xC030, 0xCCA8, 0xCCA9)
+CURVES = (0x001D, 0x0017, 0x0018, 0x0019)
+SIGNATURE_SCHEMES = (0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601)
 
 SIOCGIFADDR = 0x8915
 # The exit status with which shells say that a program could not be started.
@@ -60,6 +72,10 @@ SYSCALLS: Dict[str, Dict[str, int]] = {
         "s390x": 172,
     },
 }
+
+
+class NothingToAttack(Exception):
+    """There is nothing here that this attack could be made against."""
 
 
 def error_text(error: OSError) -> str:
@@ -300,8 +316,18 @@ def ask_version(path: str) -> str:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(15)
         client.connect(path)
-        client.sendall(b"GET /version HTTP/1.0\r\nHost: docker\r\n\r\n")
-        return client.recv(4096).split(b"\r\n", 1)[0].decode("ascii", "replace")
+        return first_line(client)
+
+
+def first_line(client: socket.socket) -> str:
+    """Ask for /version over a connection; first line of the answer."""
+    client.sendall(VERSION_REQUEST)
+    return client.recv(4096).split(b"\r\n", 1)[0].decode("ascii", "replace")
+
+
+def is_served(line: str) -> bool:
+    """Whether the first line of an answer says that the request was granted."""
+    return line.startswith("HTTP/") and line.split()[1:2] == ["200"]
 
 
 def unix_version(paths: Sequence[str]) -> Outcome:
@@ -311,7 +337,7 @@ def unix_version(paths: Sequence[str]) -> Outcome:
     for path in paths:
         try:
             status = ask_version(path)
-            gained = gained or " 200 " in status + " "
+            gained = gained or is_served(status)
         except OSError as error:
             if not is_refusal(error):
                 raise
@@ -320,7 +346,291 @@ def unix_version(paths: Sequence[str]) -> Outcome:
     return gained, f"uid {os.getuid()}, {'; '.join(seen)}"
 
 
+def vector(data: bytes, octets: int) -> bytes:
+    """A variable field of TLS: its length in so many octets, then the data."""
+    return len(data).to_bytes(octets, "big") + data
+
+
+def numbers(values: Sequence[int]) -> bytes:
+    """Numbers of two octets each."""
+    return b"".join(struct.pack(">H", value) for value in values)
+
+
+def client_hello(version: int) -> bytes:
+    """The first record of a client that speaks this version and none newer.
+
+    It is made by hand since the host's TLS library may refuse to offer old versions at all.
+    """
+    extensions = [(10, vector(numbers(CURVES), 2)), (11, vector(b"\0", 1)), (0xFF01, vector(b"", 1))]
+    ciphers = list(OLD_CIPHERS)
+    if version >= TLS_1_2:
+        ciphers = [*NEW_CIPHERS, *OLD_CIPHERS]
+        extensions.append((13, vector(numbers(SIGNATURE_SCHEMES), 2)))
+    body = struct.pack(">H", version) + os.urandom(32) + vector(b"", 1)
+    body += vector(numbers(ciphers), 2) + vector(b"\0", 1)
+    body += vector(b"".join(struct.pack(">H", kind) + vector(data, 2) for kind, data in extensions), 2)
+    message = bytes([CLIENT_HELLO]) + vector(body, 3)
+    return struct.pack(">BH", HANDSHAKE_RECORD, TLS_1_0) + vector(message, 2)
+
+
+def answer_to_hello(address: Address, version: int, seconds: float) -> Tuple[str, str]:
+    """What a listener answers to a hello: ("accepted", "refused" or "no TLS", text)."""
+    data = b""
+    with socket.create_connection(address, timeout=seconds) as client:
+        client.sendall(client_hello(version))
+        try:
+            while len(data) < 11:
+                more = client.recv(4096)
+                if not more:
+                    break
+                data += more
+        except (ConnectionResetError, socket.timeout):
+            pass  # what came until then decides
+    if data[:1] == bytes([ALERT_RECORD]) and len(data) >= 7:
+        return "refused", f"{TLS_NAMES[version]}: alert {data[6]}"
+    if data[:1] == bytes([HANDSHAKE_RECORD]) and len(data) >= 11 and data[5] == SERVER_HELLO:
+        chosen = int.from_bytes(data[9:11], "big")
+        return ("accepted" if chosen == version else "refused"), f"{TLS_NAMES[version]}: hello of version {chosen:#06x}"
+    return "no TLS", f"{TLS_NAMES[version]}: no answer of a TLS server"
+
+
+def speaks_tls(address: Address, seconds: float) -> bool:
+    """Whether a listener answers in TLS."""
+    return answer_to_hello(address, TLS_1_2, seconds)[0] != "no TLS"
+
+
+def plaintext_version(address: Address, seconds: float) -> Outcome:
+    """Ask a listener for /version without TLS."""
+    with socket.create_connection(address, timeout=seconds) as client:
+        try:
+            line = first_line(client)
+        except ConnectionResetError:
+            line = "the connection was cut"
+    return is_served(line), f"in plaintext: {line if line.startswith('HTTP/') else 'no HTTP answer'}"
+
+
+def attack_listeners(
+    listeners: Sequence[Sequence[Any]], seconds: float, attack: Callable[[Address], Outcome]
+) -> Outcome:
+    """Attack every TCP listener; one that knows no TLS is asked in plaintext, since that opens it to anybody."""
+    gained = attacked = False
+    seen: List[str] = []
+    for host, port in listeners:
+        address = (str(host), int(port))
+        if speaks_tls(address, seconds):
+            attacked = True
+            served, text = attack(address)
+        else:
+            served, text = plaintext_version(address, seconds)
+            text = f"no TLS at all, {text}"
+        gained = gained or served
+        seen.append(f"{host} port {port}: {text}")
+    if not (attacked or gained):
+        raise NothingToAttack("; ".join(["no TCP listener of the engine speaks TLS or serves the API", *seen]))
+    return gained, "; ".join(seen)
+
+
+def tls_spoken(listeners: Sequence[Sequence[Any]], seconds: float) -> Outcome:
+    """Begin a handshake of TLS 1.2 with every listener: shows that an honest client is answered."""
+    accepted = False
+    seen: List[str] = []
+    for host, port in listeners:
+        answer, text = answer_to_hello((str(host), int(port)), TLS_1_2, seconds)
+        accepted = accepted or answer == "accepted"
+        seen.append(f"{host} port {port}: {text}")
+    return accepted, "; ".join(seen)
+
+
+def tls_plaintext(listeners: Sequence[Sequence[Any]], seconds: float) -> Outcome:
+    """Speak plain HTTP to a TLS port."""
+    return attack_listeners(listeners, seconds, lambda address: plaintext_version(address, seconds))
+
+
+def tls_old_protocol(listeners: Sequence[Sequence[Any]], seconds: float) -> Outcome:
+    """Offer nothing newer than TLS 1.1 and TLS 1.0."""
+
+    def attack(address: Address) -> Outcome:
+        said = [answer_to_hello(address, version, seconds) for version in (TLS_1_1, TLS_1_0)]
+        return any(answer == "accepted" for answer, _text in said), ", ".join(text for _answer, text in said)
+
+    return attack_listeners(listeners, seconds, attack)
+
+
+def client_context(certificate: str = "", key: str = "") -> Any:
+    """Settings of a TLS client that trusts any server and shows the certificate, if there is one."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if certificate:
+        context.load_cert_chain(certificate, key)
+    return context
+
+
+def tls_version(address: Address, seconds: float, context: Any) -> Outcome:
+    """Ask for /version over TLS; an alert or a cut line is a refusal, every other error is raised."""
+    import ssl
+
+    with socket.create_connection(address, timeout=seconds) as raw:
+        try:
+            with context.wrap_socket(raw) as client:
+                line = first_line(client)
+                return is_served(line), f"over {client.version()}: {line or 'closed without an answer'}"
+        except (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError):
+            # The server may be gone before its alert was read.
+            return False, "over TLS: the connection was cut"
+        except ssl.SSLError as error:
+            reason = str(error.reason or error)
+            if "ALERT" not in reason:
+                raise RuntimeError(f"TLS with {address[0]} port {address[1]}: {reason}") from error
+            return False, f"over TLS: {reason}"
+
+
+def tls_no_client_certificate(listeners: Sequence[Sequence[Any]], seconds: float) -> Outcome:
+    """Speak TLS without a certificate."""
+    context = client_context()
+    return attack_listeners(listeners, seconds, lambda address: tls_version(address, seconds, context))
+
+
+def tls_server_certificate(listeners: Sequence[Sequence[Any]], certificate: str, key: str, seconds: float) -> Outcome:
+    """Show the engine its own certificate."""
+
+    def attack(address: Address) -> Outcome:
+        if not certificate or not key:
+            raise RuntimeError("it is not known which certificate and key the engine uses")
+        return tls_version(address, seconds, client_context(certificate, key))
+
+    return attack_listeners(listeners, seconds, attack)
+
+
+def foreign_certificate(openssl: str) -> Tuple[str, str]:
+    """Paths of a new certificate for clients and its key; they exist in the memory of this process only."""
+    files = [os.memfd_create(name, 0) for name in ("certificate", "key")]
+    certificate, key = (f"/proc/self/fd/{number}" for number in files)
+    status, said = _run_program(
+        *(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+        *("-days", "2", "-subj", "/CN=bulwark-probe", "-addext", "extendedKeyUsage=clientAuth"),
+        *("-out", certificate, "-keyout", key),
+    )
+    if status != 0:
+        raise RuntimeError(f"{openssl} made no certificate: {said.decode('utf-8', 'replace').strip()[-200:]}")
+    return certificate, key
+
+
+def tls_foreign_certificate(listeners: Sequence[Sequence[Any]], openssl: str, seconds: float) -> Outcome:
+    """Show a certificate for clients that a foreign CA issued."""
+    context = client_context(*foreign_certificate(openssl))
+    return attack_listeners(listeners, seconds, lambda address: tls_version(address, seconds, context))
+
+
+def tls_own_server(openssl: str, seconds: float) -> Outcome:
+    """Show the foreign certificate to a server that trusts its CA: shows that the client really presents it."""
+    import ssl
+
+    certificate, key = foreign_certificate(openssl)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    context.load_verify_locations(certificate)
+    context.verify_mode = ssl.CERT_REQUIRED
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(1)
+        server.settimeout(seconds)
+        threading.Thread(target=serve_tls_once, args=(server, context, seconds), daemon=True).start()
+        served, text = tls_version(server.getsockname(), seconds, client_context(certificate, key))
+    return served, f"a server that trusts the foreign CA, {text}"
+
+
+def serve_tls_once(server: socket.socket, context: Any, seconds: float) -> None:
+    """Grant one request of a client whose certificate is accepted."""
+    try:
+        raw, _peer = server.accept()
+        raw.settimeout(seconds)
+        with context.wrap_socket(raw, server_side=True) as client:
+            client.recv(4096)
+            client.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+    except OSError:
+        # The client tells what came of it.
+        return
+
+
+# The audit probes: what the kernel calls the initial process namespace, and how long auditd may take to write.
+FIRST_PID_NAMESPACE = "pid:[4026531836]"
+AUDIT_SECONDS = 6.0
+AUSEARCH = ("/usr/sbin/ausearch", "/sbin/ausearch", "/usr/bin/ausearch")
+
+
+def leave_mark(candidates: Sequence[str], how: str) -> str:
+    """Touch the first path that exists without changing anything of substance; the path.
+
+    "attributes" sets the mode that it has, "write" makes and removes an empty file in a directory (or the directory
+    itself where there is none), "run" runs a program.
+    """
+    path = next((os.path.realpath(name) for name in candidates if os.path.exists(name)), "")
+    if not path and how != "write":
+        raise NothingToAttack(f"this host has none of {', '.join(candidates)}")
+    if how == "run":
+        _run_program(path, "--version")
+    elif how == "attributes":
+        os.chmod(path, os.stat(path).st_mode & 0o7777)
+    elif path:
+        mark = f"{path}/.bulwark-probe-{os.getpid()}"
+        os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        os.unlink(mark)
+        return mark
+    else:
+        path = candidates[0]
+        os.mkdir(path, 0o700)
+        os.rmdir(path)
+    return path
+
+
+def audit_mark(candidates: Sequence[str], how: str) -> Outcome:
+    """Touch a subject: shows that the attempt can be made at all."""
+    if os.readlink("/proc/self/ns/pid") != FIRST_PID_NAMESPACE:
+        raise NothingToAttack("this host is a container, and the kernel's audit system listens to the real host only")
+    return True, f"{how}: {leave_mark(candidates, how)}"
+
+
+def audit_unseen(candidates: Sequence[str], how: str) -> Outcome:
+    """Touch a subject and look for an event about it in the audit log; gained when there is none."""
+    started = time.time()
+    path = audit_mark(candidates, how)[1].split(": ", 1)[1]
+    ausearch = next((name for name in AUSEARCH if os.path.exists(name)), "")
+    if not ausearch:
+        return True, f"{how}: {path}: this host has no ausearch, so nothing is recorded"
+    deadline = time.monotonic() + AUDIT_SECONDS
+    while True:
+        _status, said = _run_program(ausearch, "--input-logs", "--raw", "-ts", "recent", "-f", path)
+        key = audit_key(said.decode("utf-8", "replace"), path, started)
+        if key:
+            return False, f"{how}: {path}: recorded with key {key}"
+        if time.monotonic() > deadline:
+            return True, f"{how}: {path}: no event of it in the audit log"
+        time.sleep(0.5)
+
+
+def audit_key(text: str, path: str, started: float) -> str:
+    """Key of an event about a path that happened since the start (seconds since the epoch), "" when there is none."""
+    keys: Dict[str, str] = {}
+    named: List[str] = []
+    for line in text.split("\n"):
+        head, stamp = line.partition(" msg=audit(")[::2]
+        identity, closed, rest = stamp.partition(")")
+        if not closed or float(identity.split(":")[0]) < started - 1:
+            continue
+        if head == "type=SYSCALL":
+            value = rest.partition(" key=")[2].split("\x1d")[0].strip()
+            keys[identity] = "" if value == "(null)" else value.strip('"')
+        elif head == "type=PATH" and f' name="{path}" ' in rest:
+            named.append(identity)
+    return next((keys[identity] for identity in named if keys.get(identity)), "")
+
+
 ACTIONS: Dict[str, Callable[..., Outcome]] = {
+    "audit_mark": audit_mark,
+    "audit_unseen": audit_unseen,
     "cgroup_view": cgroup_view,
     "flood": flood,
     "open_files": open_files,
@@ -329,6 +639,13 @@ ACTIONS: Dict[str, Callable[..., Outcome]] = {
     "serve": serve,
     "system_call": system_call,
     "tcp_exchange": tcp_exchange,
+    "tls_foreign_certificate": tls_foreign_certificate,
+    "tls_no_client_certificate": tls_no_client_certificate,
+    "tls_old_protocol": tls_old_protocol,
+    "tls_own_server": tls_own_server,
+    "tls_plaintext": tls_plaintext,
+    "tls_server_certificate": tls_server_certificate,
+    "tls_spoken": tls_spoken,
     "udp_exchange": udp_exchange,
     "unix_version": unix_version,
 }
@@ -346,6 +663,8 @@ def attempt(name: str, arguments: Dict[str, Any], seconds: float) -> Dict[str, A
     try:
         gained, detail = ACTIONS[name](**arguments)
         return {"gained": gained, "detail": detail}
+    except NothingToAttack as error:
+        return {"inapplicable": str(error)}
     except Exception as error:
         text = error_text(error) if isinstance(error, OSError) and error.errno else str(error)
         return {"failure": f"{name}: {type(error).__name__}: {text}"}

@@ -15,7 +15,9 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 from urllib.parse import quote, urlencode
 
 from ansible_collections.bulwark.docker.plugins.module_utils import _probe_program
+from ansible_collections.bulwark.docker.plugins.module_utils._daemon_json import parse_document
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import BulwarkError, EngineError, HostError
+from ansible_collections.bulwark.docker.plugins.module_utils._flags import parse_flags
 from ansible_collections.bulwark.docker.plugins.module_utils._host_api import Host
 from ansible_collections.bulwark.docker.plugins.module_utils._instance import Instance
 from ansible_collections.bulwark.docker.plugins.module_utils._listeners import Listener, find_listeners
@@ -62,6 +64,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._probe_image import
     image_archive,
     make_layout,
 )
+from ansible_collections.bulwark.docker.plugins.module_utils._version import parse_version
 
 __all__ = ["Request", "run_probes"]
 
@@ -189,7 +192,7 @@ def _layout(host: Host) -> Layout:
     return make_layout(links, [path for path, facts in found.items() if facts and facts.kind == "directory"])
 
 
-def _collect_facts(host: Host, engine: _Engine) -> Facts:
+def _collect_facts(host: Host, engine: _Engine, socket_path: str) -> Facts:
     info = engine.get("/info")
     options = {str(option).partition(",")[0] for option in info.get("SecurityOptions") or []}
     bridge = engine.get("/networks/bridge", missing_ok=True) or {}
@@ -205,7 +208,48 @@ def _collect_facts(host: Host, engine: _Engine) -> Facts:
         python=python,
         python_problem=problem,
         reader=host.real_path(reader) if reader else "",
+        openssl=host.which("openssl") or "",
+        tcp_problem=_tcp_problem(host, *_find_engine(host, socket_path)),
     )
+
+
+def _tcp_problem(host: Host, pid: Optional[int], listeners: List[Listener]) -> str:
+    """Why nobody can attack a TCP listener of the engine; a process that is not found is an error later on."""
+    if pid is None:
+        return ""
+    if _lives_apart(host, pid):
+        return "the engine lives in a network namespace of its own"
+    return "" if _reachable(listeners) else "the engine listens on no TCP port"
+
+
+def _lives_apart(host: Host, pid: int) -> bool:
+    own, other = (host.read_link(f"/proc/{name}/ns/net") for name in ("self", pid))
+    return own != other
+
+
+def _reachable(listeners: List[Listener]) -> List[Tuple[str, int]]:
+    """Addresses at which this host reaches the TCP listeners."""
+    anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+    return [(anywhere.get(found.address, found.address), found.port) for found in listeners if found.kind == "tcp"]
+
+
+def _tls_files(host: Host, instance: Instance, pid: int, version_text: str) -> Tuple[str, str]:
+    """Paths of the certificate and the key that the running engine was given, "" where they are not known."""
+    try:
+        version = parse_version(version_text)
+    except BulwarkError:
+        return "", ""
+    argv = [
+        word.decode("utf-8", "surrogateescape") for word in _proc(host, f"/proc/{pid}/cmdline").split(b"\0") if word
+    ]
+    flags = parse_flags(argv[1:], version)
+    path = flags.config_file or instance.config_path
+    try:
+        data = parse_document(host.read_file(path), version, path).data
+    except BulwarkError:
+        data = {}  # the running engine has read something better
+    certificate, key = ((flags.values.get(name) or (str(data.get(name, "")),))[-1] for name in ("tlscert", "tlskey"))
+    return certificate, key
 
 
 def _find_engine(host: Host, socket_path: str) -> Tuple[Optional[int], List[Listener]]:
@@ -255,6 +299,7 @@ class _Run:
         sockets = [found.address for found in self.listeners if found.kind == "unix"]
         paths = [path for path in sockets if "/libnetwork/" not in path]
         self.known["unix_paths"] = paths or [self.request.instance.api_socket]
+        self._prepare_tcp()
         places = [place for place in CONTAINERS if place in self.plan.places]
         if places:
             self._make_image()
@@ -268,6 +313,13 @@ class _Run:
         for identity, action in self.plan.places.get(RUNNER, ()):
             self.outcomes.setdefault(identity, self._look(action.name))
         return self.outcomes
+
+    def _prepare_tcp(self) -> None:
+        self.known["openssl"] = self.facts.openssl
+        if self.engine_pid is not None:
+            self.known["tcp_listeners"] = _reachable(self.listeners)
+            files = _tls_files(self.host, self.request.instance, self.engine_pid, self.facts.engine_version)
+            self.known["server_certificate"], self.known["server_key"] = files
 
     def _guard(self, place: str, step: Callable[[str], None]) -> None:
         try:
@@ -400,25 +452,22 @@ class _Run:
             return Outcome(
                 failure=f"no process dockerd holds {self.request.instance.api_socket}, so its ports are not known"
             )
-        own, other = (self.host.read_link(f"/proc/{pid}/ns/net") for pid in ("self", self.engine_pid))
-        if own != other:
+        if _lives_apart(self.host, self.engine_pid):
             return Outcome(inapplicable="the engine lives in a network namespace of its own")
         gained = False
         seen: List[str] = []
-        for found in self.listeners:
-            if found.kind == "tcp":
-                status = self._ask_plaintext(found)
-                gained = gained or status == 200
-                answer = "no HTTP answer" if status is None else f"HTTP status {status}"
-                seen.append(f"{found.address} port {found.port}: {answer}")
+        for address, port in _reachable(self.listeners):
+            status = self._ask_plaintext(address, port)
+            gained = gained or status == 200
+            answer = "no HTTP answer" if status is None else f"HTTP status {status}"
+            seen.append(f"{address} port {port}: {answer}")
         return Outcome(
             gained=gained, detail="GET /version in plaintext: " + "; ".join(seen) if seen else "no TCP listener"
         )
 
-    def _ask_plaintext(self, found: Listener) -> Optional[int]:
-        address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(found.address, found.address)
+    def _ask_plaintext(self, address: str, port: int) -> Optional[int]:
         try:
-            return http_status(self.host.tcp_request(address, found.port, PLAINTEXT_REQUEST))
+            return http_status(self.host.tcp_request(address, port, PLAINTEXT_REQUEST))
         except HostError as exc:
             # A TLS server may simply cut the line; anything else means that the question was never put.
             if isinstance(exc.__cause__, ConnectionResetError):
@@ -457,7 +506,7 @@ def run_probes(host: Host, request: Request, run_id: str, check_mode: bool = Fal
     """
     probes = select(request.probes)
     engine = _Engine(host, request.instance.api_socket, request.timeout)
-    facts = _collect_facts(host, engine)
+    facts = _collect_facts(host, engine, request.instance.api_socket)
     plan = make_plan(probes, facts)
     require_some(plan.probes, plan.inapplicable)
     results: List[Result] = []

@@ -23,6 +23,9 @@ description:
   - One container (controls only) runs for a moment with C(no-new-privileges=false) and the control group namespace of
     the host, without network. Nothing runs privileged, no path of the host is writable.
   - All traffic stays on the host, between its own addresses and the containers of this run.
+  - The probes of the group V(api) start no container. Those of the role V(daemon_tls) attack each TCP listener of the
+    engine, also those that systemd opened for it; where there is none they do not apply, except V(api.tcp_plaintext),
+    which is then V(blocked). A listener that knows no TLS counts as open to all of them.
 extends_documentation_fragment:
   - bulwark.docker._attributes.read_only
   - bulwark.docker._attributes.action_group
@@ -57,6 +60,7 @@ options:
     default: []
 requirements:
   - Python 3.8 or newer with C(ctypes) below C(/usr) on the host, for all probes but V(api.tcp_plaintext)
+  - The program C(openssl) on the host, for the probe V(api.tls_foreign_client_certificate)
 notes:
   - Needs root.
   - The probe V(limits.log_rotation) writes a little more than C(max-size) of the engine's default log options (at most

@@ -25,7 +25,7 @@ from ansible_collections.bulwark.docker.tests.contract.tree import (
 # The only module_utils that may touch the host.
 SHELL_FILES = frozenset({"_host.py"})
 # Programs that run elsewhere (in a container); product code may import them only to read their source text.
-PROGRAM_FILES = frozenset({"_probe_program.py"})
+PROGRAM_FILES = frozenset({"_probe_program.py", "_seccomp_program.py"})
 PURE_IMPORTS = frozenset(
     """
     __future__ abc base64 binascii bisect codecs collections collections.abc contextlib copy csv dataclasses difflib

@@ -167,8 +167,7 @@ class Runner:
         self.environ = base_environment()
         self.outcomes: list[Outcome] = []
         self.hosts_used = False
-        # Hosts and ssh connections of our own. Ansible names a connection's socket after the host alone, so two runs
-        # with one ANSIBLE_HOME would talk to each other's hosts.
+        # Hosts of our own.
         self.own = tempfile.TemporaryDirectory(prefix="bulwark-", ignore_cleanup_errors=True)
         self.environ.update(ANSIBLE_HOME=f"{self.own.name}/ansible", BULWARK_RUN=f"{self.own.name}/run")
         self.started = time.monotonic()
@@ -176,6 +175,9 @@ class Runner:
     def run(self, layer: Layer) -> Outcome:
         """Run one layer and remember its outcome."""
         banner(f"{layer.name}  [{self.elapsed()}]")
+        # Ansible names a connection's socket after the host alone: with one folder for all, two runs, or two scenarios
+        # one after the other, could talk to each other's hosts.
+        self.environ["ANSIBLE_SSH_CONTROL_PATH_DIR"] = f"{self.own.name}/cp{len(self.outcomes)}"
         if layer.uses_hosts and not self.hosts_used:
             self.prepare_hosts()
         started = time.monotonic()

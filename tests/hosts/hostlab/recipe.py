@@ -37,7 +37,7 @@ class Suite:
 SUITES: Mapping[str, Suite] = {
     "debian12": Suite("debian12", "bookworm", "20.10."),
     "debian13": Suite("debian13", "trixie", "26.1.", ("docker-cli",)),
-    "testing": Suite("testing", "forky", "", ("docker-cli",), moving=True),
+    "testing": Suite("testing", "forky", "", ("docker-cli", "openssh-client"), moving=True),
 }
 TIERS = ("container", "machine")
 

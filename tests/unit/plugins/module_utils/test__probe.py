@@ -35,7 +35,8 @@ from ansible_collections.bulwark.docker.plugins.module_utils._probe import (
     select,
 )
 
-FACTS = Facts(python="/usr/bin/python3", reader="/usr/bin/cat")
+FACTS = Facts(python="/usr/bin/python3", reader="/usr/bin/cat", openssl="/usr/bin/openssl")
+TLS = {one.id for one in PROBES if one.id.startswith("api.tls_")}
 YES, NO, BROKEN = Outcome(True, "did it"), Outcome(False, "refused"), Outcome(failure="fell over")
 ATTEMPT = Action(SUBJECT, "open_files", {"count": 9})
 CONTROL = Action(SUBJECT, "open_files", {"count": 1})
@@ -81,7 +82,7 @@ def test_control_has_less_time_than_the_attempt(one: Probe) -> None:
 
 
 def test_registry_has_each_id_once() -> None:
-    assert len({one.id for one in PROBES}) == len(PROBES) >= 11
+    assert len({one.id for one in PROBES}) == len(PROBES) >= 16
 
 
 def test_registry_names_the_variables_of_the_baseline_role() -> None:
@@ -97,7 +98,17 @@ def test_registry_names_the_variables_of_the_baseline_role() -> None:
         (["all"], [one.id for one in PROBES]),
         (["isolation.sibling_tcp"], ["isolation.sibling_tcp"]),
         (["limits"], ["limits.nofile", "limits.log_rotation"]),
-        (["daemon_tls"], ["api.tcp_plaintext"]),
+        (
+            ["daemon_tls"],
+            [
+                "api.tcp_plaintext",
+                "api.tls_no_client_certificate",
+                "api.tls_foreign_client_certificate",
+                "api.tls_server_certificate_as_client",
+                "api.tls_old_protocol",
+                "api.tls_plaintext",
+            ],
+        ),
         (["limits.nofile", "isolation.sibling_udp", "limits.nofile"], ["isolation.sibling_udp", "limits.nofile"]),
     ],
 )
@@ -127,22 +138,24 @@ def test_select_refuses(wanted: list[str], message: str) -> None:
     [
         (FACTS, set()),
         (
-            FACTS.__class__(python_problem="no Python", reader="/usr/bin/cat"),
+            Facts(python_problem="no Python", reader="/c", openssl="/o"),
             {one.id for one in PROBES} - {"api.tcp_plaintext"},
         ),
-        (Facts(python="/p"), {"privilege.setuid_gain", "privilege.file_capability_gain"}),
-        (Facts(python="/p", reader="/c", userns_remapped=True), {"privilege.file_capability_gain"}),
+        (Facts(python="/p", openssl="/o"), {"privilege.setuid_gain", "privilege.file_capability_gain"}),
+        (Facts(python="/p", reader="/c", openssl="/o", userns_remapped=True), {"privilege.file_capability_gain"}),
         (
-            Facts(python="/p", reader="/c", default_bridge=False),
+            Facts(python="/p", reader="/c", openssl="/o", default_bridge=False),
             {"isolation.sibling_tcp", "isolation.sibling_udp", "network.userland_proxy"},
         ),
         (
-            Facts(python="/p", reader="/c", rootless=True),
+            Facts(python="/p", reader="/c", openssl="/o", rootless=True),
             {"isolation.sibling_tcp", "isolation.sibling_udp", "network.userland_proxy"},
         ),
-        (Facts(python="/p", reader="/c", logging_driver="journald"), {"limits.log_rotation"}),
-        (Facts(python="/p", reader="/c", logging_driver="local"), set()),
-        (Facts(python="/p", reader="/c", os_type="windows"), {one.id for one in PROBES}),
+        (Facts(python="/p", reader="/c", openssl="/o", logging_driver="journald"), {"limits.log_rotation"}),
+        (Facts(python="/p", reader="/c", openssl="/o", logging_driver="local"), set()),
+        (Facts(python="/p", reader="/c"), {"api.tls_foreign_client_certificate"}),
+        (Facts(python="/p", reader="/c", openssl="/o", tcp_problem="it listens on no TCP port"), TLS),
+        (Facts(python="/p", reader="/c", openssl="/o", os_type="windows"), {one.id for one in PROBES}),
     ],
 )
 def test_plan_leaves_out_what_does_not_apply(facts: Facts, gone: set[str]) -> None:

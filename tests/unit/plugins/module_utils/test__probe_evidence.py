@@ -47,6 +47,7 @@ noise
 {"id": "subject/0", "gained": false, "detail": "EACCES (Permission denied)", "seconds": 0.25}
 ...............{"id": "subject/9", "gained": true}
 {"id": "subject/1", "failure": "tcp_exchange: RuntimeError: no address to try", "seconds": 0}
+{"id": "host/2", "inapplicable": "no TCP listener speaks TLS", "seconds": 0.5}
 {"half":
 [1]
 """
@@ -57,6 +58,7 @@ def test_report_is_read_line_by_line() -> None:
     assert report.outcomes == {
         "subject/0": Outcome(False, "EACCES (Permission denied)", 0.25),
         "subject/1": Outcome(failure="tcp_exchange: RuntimeError: no address to try"),
+        "host/2": Outcome(inapplicable="no TCP listener speaks TLS", seconds=0.5),
     }
     assert not report.done
     assert parse_report(REPORT + '{"done": true}\n').done

@@ -42,6 +42,12 @@ REFUSED = {
     ("subject", "cgroup_view"),
     ("subject", "read_root_only"),
     ("subject", "system_call"),
+    ("host", "audit_unseen"),
+    ("host", "tls_foreign_certificate"),
+    ("host", "tls_no_client_certificate"),
+    ("host", "tls_old_protocol"),
+    ("host", "tls_plaintext"),
+    ("host", "tls_server_certificate"),
 }
 
 
@@ -65,6 +71,7 @@ class FakeEngineHost:
         self.started: list[str] = []
         self.locked: list[str] = []
         self.silent: set[str] = set()
+        self.told: dict[str, Any] = {}
         self.crashing: set[str] = set()
         self.failing: dict[str, Callable[[], ApiResponse]] = {}
         self.clock = 1000.0
@@ -72,10 +79,12 @@ class FakeEngineHost:
         self.host_rc = 0
         self.files: dict[str, bytes] = {
             "/proc/77/comm": b"dockerd\n",
-            "/proc/77/net/tcp": b"",
+            "/proc/77/cmdline": b"/usr/sbin/dockerd\0-H\0fd://\0--tlscert=/tls/cert.pem\0--tlskey\0/tls/key.pem\0",
+            "/proc/77/net/tcp": TCP_TABLE.encode(),
             "/proc/77/net/unix": UNIX_TABLE.encode(),
             "/proc/88/comm": b"sshd\n",
             "/usr/bin/cat": b"reader",
+            "/usr/bin/openssl": b"",
         }
         if not hardened:
             self.files["/proc/99/cmdline"] = PROXY
@@ -83,6 +92,7 @@ class FakeEngineHost:
             "/bin": "usr/bin",
             "/proc/77/fd/3": "socket:[7001]",
             "/proc/77/fd/4": "socket:[7003]",
+            "/proc/77/fd/5": "socket:[7002]",
             "/proc/77/ns/net": "net:[1]",
             "/proc/self/ns/net": "net:[1]",
         }
@@ -142,6 +152,7 @@ class FakeEngineHost:
             return ""
         lines = []
         for action in spec["actions"]:
+            self.told[action["name"]] = action["arguments"]
             refused = (place, action["name"]) in REFUSED or (place == "host" and action["uid"])
             refused = refused or (action["name"] == "open_files" and action["arguments"]["count"] > 1000)
             lines.append(
@@ -275,8 +286,6 @@ def test_hardened_engine_blocks_every_probe() -> None:
 
 def test_open_engine_blocks_no_probe() -> None:
     host = FakeEngineHost(hardened=False)
-    host.files["/proc/77/net/tcp"] = TCP_TABLE.encode()
-    host.links["/proc/77/fd/5"] = "socket:[7002]"
     host.tcp_answer = b"HTTP/1.1 200 OK\r\n"
     assert set(verdicts(probe(host)).values()) == {"not_blocked"}
 
@@ -309,7 +318,7 @@ def test_only_the_containers_of_the_chosen_probes_are_started() -> None:
 
 def test_probe_of_the_api_alone_starts_no_container() -> None:
     host = FakeEngineHost()
-    assert verdicts(probe(host, "api")) == {"api.tcp_plaintext": "blocked", "api.unix_socket_other_user": "blocked"}
+    assert verdicts(probe(host, "api")) == {one.id: "blocked" for one in PROBES if one.group == "api"}
     assert (host.started, [path for _method, path in host.requests if "create" in path]) == ([], [])
 
 
@@ -461,8 +470,6 @@ def test_engine_that_does_not_answer_is_a_failure() -> None:
 
 def test_plaintext_question_goes_to_every_port_of_the_engine_and_no_other() -> None:
     host = FakeEngineHost()
-    host.files["/proc/77/net/tcp"] = TCP_TABLE.encode()
-    host.links["/proc/77/fd/5"] = "socket:[7002]"
     result = result_of(probe(host, "api.tcp_plaintext"), "api.tcp_plaintext")
     assert [address for method, address in host.requests if method == "TCP"] == ["127.0.0.1:2375"]
     assert result["verdict"] == "blocked"
@@ -484,22 +491,75 @@ def test_plaintext_question_goes_to_every_port_of_the_engine_and_no_other() -> N
 )
 def test_plaintext_verdict_follows_the_answer(answer: bytes | Exception, verdict: str) -> None:
     host = FakeEngineHost()
-    host.files["/proc/77/net/tcp"] = TCP_TABLE.encode()
-    host.links["/proc/77/fd/5"] = "socket:[7002]"
     host.tcp_answer = answer
     assert verdicts(probe(host, "api.tcp_plaintext")) == {"api.tcp_plaintext": verdict}
+
+
+TLS = [one.id for one in PROBES if one.id.startswith("api.tls_")]
+
+
+def test_attackers_of_tls_are_told_the_listeners_and_the_paths_of_the_running_engine() -> None:
+    host = FakeEngineHost()
+    host.files["/etc/docker/daemon.json"] = b"{broken"
+    assert set(verdicts(probe(host, "daemon_tls")).values()) == {"blocked"}
+    assert host.told["tls_server_certificate"] == {
+        "listeners": [["127.0.0.1", 2375]],
+        "certificate": "/tls/cert.pem",
+        "key": "/tls/key.pem",
+        "seconds": 3.0,
+    }
+    assert host.told["tls_foreign_certificate"]["openssl"] == "/usr/bin/openssl"
+
+
+def test_paths_of_the_engines_certificate_may_stand_in_its_file() -> None:
+    host = FakeEngineHost()
+    host.files["/proc/77/cmdline"] = b"/usr/sbin/dockerd\0--config-file=/other.json\0"
+    host.files["/other.json"] = b'{"tlscert": "/c.pem", "tlskey": "/k.pem"}'
+    probe(host, "daemon_tls")
+    told = host.told["tls_server_certificate"]
+    assert (told["certificate"], told["key"]) == ("/c.pem", "/k.pem")
+
+
+def test_engine_of_an_unknown_version_keeps_its_certificate_to_itself() -> None:
+    host = FakeEngineHost()
+    host.info["ServerVersion"] = "dev"
+    probe(host, "daemon_tls")
+    told = host.told["tls_server_certificate"]
+    assert (told["certificate"], told["key"]) == ("", "")
+
+
+def test_listeners_on_every_address_are_attacked_on_the_loopback() -> None:
+    host = FakeEngineHost()
+    host.files["/proc/77/net/tcp"] = TCP_TABLE.replace("0100007F:0947", "00000000:0947").encode()
+    probe(host, "daemon_tls")
+    assert host.told["tls_no_client_certificate"]["listeners"] == [["127.0.0.1", 2375]]
+
+
+def test_engine_without_tcp_listener_has_no_tls_to_attack() -> None:
+    host = FakeEngineHost()
+    del host.links["/proc/77/fd/5"]
+    report = probe(host, "daemon_tls")
+    assert verdicts(report) == {"api.tcp_plaintext": "blocked", **dict.fromkeys(TLS, "not_applicable")}
+    assert {result_of(report, name)["evidence"] for name in TLS} == {"the engine listens on no TCP port"}
+    with pytest.raises(ConfigError, match="listens on no TCP port"):
+        probe(host, "api.tls_plaintext")
 
 
 def test_engine_process_that_is_not_found_is_no_proof() -> None:
     host = FakeEngineHost()
     del host.links["/proc/77/fd/3"]
-    assert verdicts(probe(host, "api.tcp_plaintext")) == {"api.tcp_plaintext": "error"}
+    found = verdicts(probe(host, "daemon_tls"))
+    assert found == dict.fromkeys(["api.tcp_plaintext", *TLS], "error")
 
 
 def test_engine_in_another_network_namespace_is_out_of_reach() -> None:
     host = FakeEngineHost()
     host.links["/proc/77/ns/net"] = "net:[2]"
-    assert verdicts(probe(host, "api.tcp_plaintext")) == {"api.tcp_plaintext": "not_applicable"}
+    report = probe(host, "api")
+    assert verdicts(report).pop("api.unix_socket_other_user") == "blocked"
+    assert {verdict for name, verdict in verdicts(report).items() if "tls" in name or "tcp" in name} == {
+        "not_applicable"
+    }
 
 
 def test_log_files_too_large_to_fill_are_not_written() -> None:
