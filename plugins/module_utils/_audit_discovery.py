@@ -18,6 +18,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._audit_tables impor
     EXECUTIONS,
     LAYER_DIRECTORIES,
     METADATA_DIRECTORIES,
+    METADATA_PATHS,
     PROGRAMS,
     SNAPSHOTTER_PREFIX,
 )
@@ -303,7 +304,7 @@ def _data(search: _Search, root: str, layers: bool, engine: str) -> None:
         search.add("docker-data", "path", base, unless=engine)
         for name in METADATA_DIRECTORIES:
             search.watch("docker-data", f"{base}/{name}", directory=True, unless=engine)
-        for name in ("volumes", "volumes/metadata.db"):
+        for name in METADATA_PATHS:
             search.watch("docker-data", f"{base}/{name}", unless=engine)
         for name in LAYER_DIRECTORIES if layers else ():
             search.watch("docker-layers", f"{base}/{name}", directory=True, missing="no such layers")

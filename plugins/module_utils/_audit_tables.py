@@ -79,7 +79,9 @@ EXECUTIONS: Dict[str, Tuple[str, Tuple[str, ...]]] = {
 }
 
 # Below the data root: what the engine remembers. Layers, volumes and build caches belong to the workloads.
-METADATA_DIRECTORIES = ("containers", "image", "network", "runtimes", "swarm", "trust")
+METADATA_DIRECTORIES = ("containers", "image", "network", "swarm", "trust")
+# The engine makes "runtimes" anew at each start, and the kernel drops a rule for a tree together with its directory.
+METADATA_PATHS = ("runtimes", "volumes", "volumes/metadata.db")
 LAYER_DIRECTORIES = (
     "aufs",
     "btrfs",
