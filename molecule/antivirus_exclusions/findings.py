@@ -22,7 +22,7 @@ def load(host: Any, name: str) -> Any:
 
 def look(host: Any, *without: str) -> dict[str, list[str]]:
     """What the scanners of the host see now."""
-    return json.loads(host.check_output(" ".join(("/usr/local/bin/look", *without))))
+    return json.loads(host.check_output(" ".join(("python3 /usr/local/bin/look", *without))))
 
 
 def inside(host: Any, paths: list[str]) -> list[str]:

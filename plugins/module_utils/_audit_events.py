@@ -151,7 +151,9 @@ def describe(event: Event) -> Dict[str, Any]:
     failed = "" if event.success else " (refused)"
     paths = ", ".join(event.paths)
     line = f"{moment} {who}: {event.command or event.program} [{what}{failed}] {paths} ({' '.join(event.keys)})"
-    return {**event._asdict(), "keys": list(event.keys), "paths": list(event.paths), "moment": moment, "line": line}
+    shown = {name: value for name, value in event._asdict().items() if name != "keys"}
+    # In Jinja, event.keys would be the method of a dictionary.
+    return {**shown, "audit_keys": list(event.keys), "paths": list(event.paths), "moment": moment, "line": line}
 
 
 def report_events(host: Host, search: Search) -> Dict[str, Any]:

@@ -77,7 +77,7 @@ events:
     serial:
       description: The event's number in the audit log.
       type: int
-    keys:
+    audit_keys:
       description: The audit keys.
       type: list
       elements: str
