@@ -24,6 +24,24 @@ attributes:
     description: A second run with the same options changes nothing.
 """
 
+    CHANGES = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return the predicted changes without changing the host.
+    support: full
+  diff_mode:
+    description: Returns details of what has changed (or would change) in diff mode.
+    support: full
+  platform:
+    description: Platforms the module works on.
+    platforms: linux
+    support: full
+  idempotent:
+    description: A second run with the same options changes nothing.
+    support: full
+"""
+
     READ_ONLY = r"""
 options: {}
 attributes:

@@ -162,6 +162,7 @@ class Outcome(NamedTuple):
             "path": self.path,
             "engine_version": self.version,
             "engine_restarted": self.engine_restarted,
+            "warnings": list(self.warnings),
         }
         diffs = [
             {"before": before, "after": after, "before_header": path, "after_header": path}

@@ -20,15 +20,8 @@ description:
     a scanner does not run with the result, its file is put back.
   - An excluded directory is not scanned. See M(bulwark.docker.compensating_scan) for what makes up for it.
 extends_documentation_fragment:
-  - bulwark.docker._attributes
+  - bulwark.docker._attributes.changes
   - bulwark.docker._attributes.action_group
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 options:
   state:
     description: Whether the data is excluded, or the scanners are as they were before.
@@ -179,7 +172,7 @@ scanners:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bulwark.docker.plugins.module_utils._errors import BulwarkError
+from ansible_collections.bulwark.docker.plugins.module_utils._conclude import conclude
 from ansible_collections.bulwark.docker.plugins.module_utils._host import LocalHost
 from ansible_collections.bulwark.docker.plugins.module_utils._instance import system_instance
 from ansible_collections.bulwark.docker.plugins.module_utils._scanner_run import ExclusionRequest, apply_exclusions
@@ -226,11 +219,7 @@ def main():
         others=params["other_scanners"],
         check_mode=module.check_mode,
     )
-    try:
-        result = apply_exclusions(LocalHost(module), request)
-    except BulwarkError as exc:
-        module.fail_json(msg=str(exc))
-    module.exit_json(**result)
+    conclude(module, lambda: apply_exclusions(LocalHost(module), request))
 
 
 if __name__ == "__main__":

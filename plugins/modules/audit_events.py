@@ -128,7 +128,7 @@ lost:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bulwark.docker.plugins.module_utils._audit_events import Search, report_events
-from ansible_collections.bulwark.docker.plugins.module_utils._errors import BulwarkError
+from ansible_collections.bulwark.docker.plugins.module_utils._conclude import conclude
 from ansible_collections.bulwark.docker.plugins.module_utils._host import LocalHost
 
 ARGUMENT_SPEC = {
@@ -144,11 +144,7 @@ def main():
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     params = module.params
     search = Search(tuple(params["keys"]), params["since"], params["limit"], params["budget"])
-    try:
-        report = report_events(LocalHost(module), search)
-    except BulwarkError as exc:
-        module.fail_json(msg=str(exc))
-    module.exit_json(**report)
+    conclude(module, lambda: report_events(LocalHost(module), search))
 
 
 if __name__ == "__main__":

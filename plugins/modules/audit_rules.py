@@ -20,15 +20,8 @@ description:
   - Where rules are frozen (C(-e 2)) they are written and come with the next boot; in a container they are only written.
   - Keys that begin with C(docker-) and are listed in RV(watched) belong to this module.
 extends_documentation_fragment:
-  - bulwark.docker._attributes
+  - bulwark.docker._attributes.changes
   - bulwark.docker._attributes.action_group
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 options:
   state:
     description: Whether the rules are in force, or the host is as it was before them.
@@ -145,7 +138,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bulwark.docker.plugins.module_utils._audit_apply import Request, apply_rules
 from ansible_collections.bulwark.docker.plugins.module_utils._audit_discovery import Choices
-from ansible_collections.bulwark.docker.plugins.module_utils._errors import BulwarkError
+from ansible_collections.bulwark.docker.plugins.module_utils._conclude import conclude
 from ansible_collections.bulwark.docker.plugins.module_utils._host import LocalHost
 
 ARGUMENT_SPEC = {
@@ -179,13 +172,7 @@ def build_request(params, check_mode):
 def main():
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        result = apply_rules(LocalHost(module), build_request(module.params, module.check_mode))
-    except BulwarkError as exc:
-        module.fail_json(msg=str(exc))
-    for warning in result.pop("warnings"):
-        module.warn(warning)
-    module.exit_json(**result)
+    conclude(module, lambda: apply_rules(LocalHost(module), build_request(module.params, module.check_mode)))
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._certificate_files 
     describe_certificates,
     describe_path,
 )
-from ansible_collections.bulwark.docker.plugins.module_utils._errors import BulwarkError
+from ansible_collections.bulwark.docker.plugins.module_utils._conclude import conclude
 from ansible_collections.bulwark.docker.plugins.module_utils._host import LocalHost
 
 ARGUMENT_SPEC = {
@@ -101,12 +101,15 @@ def main():
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     host = LocalHost(module)
-    try:
-        certificates = [describe_certificates(host, path) for path in module.params["certificates"]]
-        paths = [describe_path(host, path) for path in module.params["paths"]]
-    except BulwarkError as exc:
-        module.fail_json(msg=str(exc))
-    module.exit_json(changed=False, certificates=certificates, paths=paths, check_mode=module.check_mode)
+    conclude(
+        module,
+        lambda: {
+            "changed": False,
+            "certificates": [describe_certificates(host, path) for path in module.params["certificates"]],
+            "paths": [describe_path(host, path) for path in module.params["paths"]],
+            "check_mode": module.check_mode,
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -18,15 +18,8 @@ description:
     loss of power), together with the containers that ran. An engine that was at rest stays at rest.
   - A scan that found something, failed, or did not take place for too long raises an alarm.
 extends_documentation_fragment:
-  - bulwark.docker._attributes
+  - bulwark.docker._attributes.changes
   - bulwark.docker._attributes.action_group
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 options:
   state:
     description: Whether the scan is installed.
@@ -135,7 +128,7 @@ overdue:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bulwark.docker.plugins.module_utils._compensating_scan import ScanRequest, apply_scan
-from ansible_collections.bulwark.docker.plugins.module_utils._errors import BulwarkError
+from ansible_collections.bulwark.docker.plugins.module_utils._conclude import conclude
 from ansible_collections.bulwark.docker.plugins.module_utils._host import LocalHost
 from ansible_collections.bulwark.docker.plugins.module_utils._instance import system_instance
 
@@ -171,11 +164,7 @@ def main():
         check_mode=module.check_mode,
         **{name: params[name] for name in PLAIN + WATCH},
     )
-    try:
-        result = apply_scan(LocalHost(module), request)
-    except BulwarkError as exc:
-        module.fail_json(msg=str(exc))
-    module.exit_json(**result)
+    conclude(module, lambda: apply_scan(LocalHost(module), request))
 
 
 if __name__ == "__main__":

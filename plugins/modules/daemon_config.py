@@ -18,17 +18,10 @@ description:
     administrator already says something else, or when running containers would have to stop.
   - The engine itself reads the file only after M(bulwark.docker.engine_commit).
 extends_documentation_fragment:
-  - bulwark.docker._attributes
+  - bulwark.docker._attributes.changes
   - bulwark.docker._attributes.action_group
   - bulwark.docker._engine
   - bulwark.docker._engine.change
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 options:
   owner:
     description: Name of the role that the settings belong to. It may set only keys of its own.
@@ -174,7 +167,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._argspec import (
     LISTENER_ARGUMENT,
     choose_instance,
 )
-from ansible_collections.bulwark.docker.plugins.module_utils._errors import BulwarkError
+from ansible_collections.bulwark.docker.plugins.module_utils._conclude import conclude
 from ansible_collections.bulwark.docker.plugins.module_utils._host import LocalHost
 from ansible_collections.bulwark.docker.plugins.module_utils._tls_dropin import read_listener
 from ansible_collections.bulwark.docker.plugins.module_utils._transaction import SettingsRequest, apply_settings
@@ -211,14 +204,12 @@ def main():
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     host = LocalHost(module)
-    try:
-        instance = choose_instance(host, module.params)
-        outcome = apply_settings(host, instance, build_request(module.params, module.check_mode))
-    except BulwarkError as exc:
-        module.fail_json(msg=str(exc))
-    for warning in outcome.warnings:
-        module.warn(warning)
-    module.exit_json(**outcome.to_result())
+    conclude(
+        module,
+        lambda: apply_settings(
+            host, choose_instance(host, module.params), build_request(module.params, module.check_mode)
+        ).to_result(),
+    )
 
 
 if __name__ == "__main__":

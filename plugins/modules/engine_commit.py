@@ -84,7 +84,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._argspec import (
     ENGINE_ARGUMENTS,
     choose_instance,
 )
-from ansible_collections.bulwark.docker.plugins.module_utils._errors import BulwarkError
+from ansible_collections.bulwark.docker.plugins.module_utils._conclude import conclude
 from ansible_collections.bulwark.docker.plugins.module_utils._host import LocalHost
 from ansible_collections.bulwark.docker.plugins.module_utils._transaction import CommitRequest, commit
 
@@ -112,13 +112,12 @@ def main():
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     host = LocalHost(module)
-    try:
-        outcome = commit(host, choose_instance(host, module.params), build_request(module.params, module.check_mode))
-    except BulwarkError as exc:
-        module.fail_json(msg=str(exc))
-    for warning in outcome.warnings:
-        module.warn(warning)
-    module.exit_json(**outcome.to_result())
+    conclude(
+        module,
+        lambda: commit(
+            host, choose_instance(host, module.params), build_request(module.params, module.check_mode)
+        ).to_result(),
+    )
 
 
 if __name__ == "__main__":

@@ -152,8 +152,8 @@ engine:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bulwark.docker.plugins.module_utils._argspec import ENGINE_ARGUMENTS, choose_instance
+from ansible_collections.bulwark.docker.plugins.module_utils._conclude import conclude
 from ansible_collections.bulwark.docker.plugins.module_utils._engine_report import report_engine
-from ansible_collections.bulwark.docker.plugins.module_utils._errors import BulwarkError
 from ansible_collections.bulwark.docker.plugins.module_utils._host import LocalHost
 
 ARGUMENT_SPEC = {**ENGINE_ARGUMENTS}
@@ -163,11 +163,7 @@ def main():
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     host = LocalHost(module)
-    try:
-        report = report_engine(host, choose_instance(host, module.params))
-    except BulwarkError as exc:
-        module.fail_json(msg=str(exc))
-    module.exit_json(changed=False, engine=report)
+    conclude(module, lambda: {"changed": False, "engine": report_engine(host, choose_instance(host, module.params))})
 
 
 if __name__ == "__main__":

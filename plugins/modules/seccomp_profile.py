@@ -226,7 +226,7 @@ import secrets
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bulwark.docker.plugins.module_utils._argspec import ENGINE_ARGUMENTS, choose_instance
-from ansible_collections.bulwark.docker.plugins.module_utils._errors import BulwarkError
+from ansible_collections.bulwark.docker.plugins.module_utils._conclude import conclude
 from ansible_collections.bulwark.docker.plugins.module_utils._host import LocalHost
 from ansible_collections.bulwark.docker.plugins.module_utils._seccomp_apply import Request, apply_profile, drop_unset
 
@@ -293,13 +293,7 @@ def main():
         mutually_exclusive=[("policies", "content")],
     )
     host = LocalHost(module)
-    try:
-        result = apply_profile(host, build_request(host, module.params, module.check_mode))
-    except BulwarkError as exc:
-        module.fail_json(msg=str(exc))
-    for warning in result.pop("warnings"):
-        module.warn(warning)
-    module.exit_json(**result)
+    conclude(module, lambda: apply_profile(host, build_request(host, module.params, module.check_mode)))
 
 
 if __name__ == "__main__":

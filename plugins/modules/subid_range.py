@@ -22,15 +22,8 @@ description:
     a container is which on the host.
   - The files are changed under the lock of C(useradd) and C(usermod).
 extends_documentation_fragment:
-  - bulwark.docker._attributes
+  - bulwark.docker._attributes.changes
   - bulwark.docker._attributes.action_group
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 options:
   name:
     description: Name of the user, not the uid.
@@ -151,7 +144,7 @@ doubtful:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bulwark.docker.plugins.module_utils._errors import BulwarkError
+from ansible_collections.bulwark.docker.plugins.module_utils._conclude import conclude
 from ansible_collections.bulwark.docker.plugins.module_utils._host import LocalHost
 from ansible_collections.bulwark.docker.plugins.module_utils._subid_plan import DEFAULT_RANGE, Wanted
 from ansible_collections.bulwark.docker.plugins.module_utils._subid_run import Request, apply_ranges
@@ -183,13 +176,7 @@ def build_request(params, check_mode):
 def main():
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        result = apply_ranges(LocalHost(module), build_request(module.params, module.check_mode))
-    except BulwarkError as exc:
-        module.fail_json(msg=str(exc))
-    for warning in result.pop("warnings"):
-        module.warn(warning)
-    module.exit_json(**result)
+    conclude(module, lambda: apply_ranges(LocalHost(module), build_request(module.params, module.check_mode)))
 
 
 if __name__ == "__main__":
