@@ -34,6 +34,10 @@ RELOAD_SECONDS = 20.0
 STOP_SECONDS = 60.0
 VALIDATE_SECONDS = 60.0
 JOURNAL_LINES = 200
+SYNC_SECONDS = 30.0
+# How long to look again for telling words: after the journal said that it has everything, and while it is stuck.
+WORDS_SECONDS = 5.0
+STALL_SECONDS = 90.0
 QUOTED_LINES = 4
 TELLING = re.compile(r"level=(error|fatal)|failed|unable|cannot|invalid|denied|no such", re.IGNORECASE)
 LOG_MESSAGE = re.compile(r'msg="((?:[^"\\]|\\.)*)"(?: error="((?:[^"\\]|\\.)*)")?')
@@ -193,17 +197,22 @@ class EngineControl:
         """What the engine said since this object was made, cut down to its error lines."""
         instance = self._state.instance
         scope, match = ("--user-unit=", "_SYSTEMD_USER_UNIT=") if instance.rootless else ("--unit=", "_SYSTEMD_UNIT=")
-        argv = [*instance.journalctl, f"--since=@{int(self._since)}", "--output=cat", "--no-pager"]
+        argv = [*instance.journalctl, f"--since=@{self._since:.6f}", "--output=cat", "--no-pager"]
         argv.append(f"--lines={JOURNAL_LINES}")
+        begun = self._host.now()
         try:
-            # The journal lags behind an engine that has just died: what is on its way must arrive first.
-            self._host.run([instance.journalctl[0], "--sync"], timeout=30)
-            # The engine's own words first; those of systemd only repeat that something failed.
-            said = self._host.run([*argv, match + instance.service], timeout=30).stdout
-            said = said.strip() or self._host.run([*argv, scope + instance.service], timeout=30).stdout
+            while True:
+                # The journal lags behind an engine that has just died, and on a busy disk it can hang for a while.
+                sync = self._host.run([instance.journalctl[0], "--sync"], timeout=SYNC_SECONDS)
+                # The engine's own words first; those of systemd only repeat that something failed.
+                own = self._host.run([*argv, match + instance.service], timeout=30).stdout.strip()
+                patience = WORDS_SECONDS if sync.rc == 0 else STALL_SECONDS
+                if TELLING.search(own) or self._host.now() - begun >= patience:
+                    break
+                self._host.sleep(1.0)
+            return _spoken(own or self._host.run([*argv, scope + instance.service], timeout=30).stdout)
         except HostError as exc:
             return f"it cannot be read ({exc})"
-        return _spoken(said)
 
     def _systemctl(self, *words: str, timeout: float = 90.0) -> CommandResult:
         return self._host.run([*self._state.instance.systemctl, *words], timeout=timeout)

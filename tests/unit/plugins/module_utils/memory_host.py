@@ -334,6 +334,7 @@ class MemoryHost:
         self.runs: list[tuple[str, ...]] = []
         # The journal shows what was said up to here, as one that lags does.
         self.journal_synced = 0.0
+        self.journal_stuck_until = 0.0
         self.users: dict[str, UserAccount] = {}
         self.locked_by_other: Callable[[], bool] = lambda: False
         self.on_sleep: Callable[[], None] = lambda: None
@@ -468,6 +469,9 @@ class MemoryHost:
         if words[0] == "systemctl":
             return self._systemctl(words[1:])
         if words == ("journalctl", "--sync"):
+            if self.clock < self.journal_stuck_until:
+                self.clock += timeout or 0.0
+                return CommandResult(124, "", "")
             self.journal_synced = self.clock
             return CommandResult(0, "", "")
         if words[0] == "journalctl":

@@ -64,6 +64,25 @@ def test_journal_holds_only_what_was_said_since() -> None:
     assert control.journal_words() == "level=error new"
 
 
+def test_journal_that_hangs_is_asked_again() -> None:
+    host = MemoryHost(b"{}")
+    control = _control(host)
+    host.engine.say("Registering POST")
+    host.engine.say("level=fatal no such user")
+    host.journal_stuck_until = host.clock + 45
+    assert control.journal_words() == "level=fatal no such user"
+
+
+def test_journal_that_hangs_for_good_is_given_up() -> None:
+    host = MemoryHost(b"{}")
+    control = _control(host)
+    host.engine.say("level=fatal no such user")
+    before = host.journal_stuck_until = host.clock
+    host.journal_stuck_until += 1000
+    assert control.journal_words() == "it said nothing"
+    assert host.clock - before < 150
+
+
 def test_journal_of_a_user_is_that_user() -> None:
     host = MemoryHost(b"{}")
     state = observe(host, system_instance())
