@@ -1,12 +1,13 @@
 # Copyright (c) 2026, bulwark.docker contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the layers of the test suite, cheap ones first, and count what they proved.
+"""Run the layers of the test suite, cheap ones first and two at a time, and count what they proved.
 
     python3 tests/run/run.py test | test-fast | demo | molecule [SCENARIO...] | LAYER...
 
 Each layer is a list of commands. Pytest and ansible-test report their counts through the file
 named by BULWARK_TALLY; any other command is one test. A layer that counts zero tests has failed.
+A layer that runs alone prints as it goes; of several, each prints when it is done.
 Whatever happens (failure, Ctrl-C, SIGTERM), the hosts of this run are taken down,
 the summary is printed and the last line is "N passed, N failed".
 Standard library only: it runs under the user's Python, the layers under the pinned environments.
@@ -22,11 +23,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 from environments import ROOT, VenvError, environments_for
 
@@ -39,6 +43,9 @@ MINUTES = 60.0
 STATIC_LIMIT = 30 * MINUTES
 HOSTS_LIMIT = 45 * MINUTES
 GRACE_SECONDS = 20.0
+# Layers at a time; one with several machines takes the place of two.
+PLACES = 2
+PROGRESS_SECONDS = 60.0
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -52,6 +59,7 @@ class Layer:
     tallied: bool = False
     uses_hosts: bool = False
     limit: float = STATIC_LIMIT
+    places: int = 1
 
 
 @dataclass(frozen=True)
@@ -121,21 +129,28 @@ def scenario_layer(name: str, environment: Path) -> Layer:
         tallied=True,
         uses_hosts=True,
         limit=HOSTS_LIMIT,
+        places=PLACES if count_hosts(name, "machine") > 1 else 1,
     )
 
 
-def needs_machine(scenario: str) -> bool:
-    """Tell whether a scenario names a host of the machine tier, or that tier's group."""
+def count_hosts(scenario: str, tier: str) -> int:
+    """Return how many hosts of a tier, "machine" or "container", a scenario names; a tier's group counts as three."""
     text = (ROOT / "molecule" / scenario / "molecule.yml").read_text(encoding="utf-8")
     words = re.findall(r"[\w.-]+", "\n".join(line.split("#")[0] for line in text.splitlines()))
-    return any(word == "machines" or re.fullmatch(r"[a-z0-9]+-machine(\.\d+)?", word) for word in words)
+    hosts = [word for word in words if re.fullmatch(rf"[a-z0-9]+-{tier}(\.\d+)?", word)]
+    return len(hosts) + 3 * words.count(f"{tier}s")
 
 
 def scenarios(fast: bool = False) -> list[str]:
-    """Return the names of the scenarios, those on containers alone first; fast leaves out the long ones."""
-    names = sorted(path.parent.name for path in ROOT.glob(MOLECULE_GLOB))
-    chosen = [name for name in names if not fast or not (needs_machine(name) or name in LONG_SCENARIOS)]
-    return sorted(chosen, key=lambda name: (needs_machine(name), name))
+    """Return the scenarios' names, containers alone first, then more hosts first; fast leaves out the long ones."""
+
+    def rank(name: str) -> tuple[bool, int, str]:
+        machines = count_hosts(name, "machine")
+        return machines > 0, -machines - count_hosts(name, "container"), name
+
+    names = [path.parent.name for path in ROOT.glob(MOLECULE_GLOB)]
+    short = [name for name in names if not (count_hosts(name, "machine") or name in LONG_SCENARIOS)]
+    return sorted(short if fast else names, key=rank)
 
 
 def base_environment() -> dict[str, str]:
@@ -161,30 +176,76 @@ def base_environment() -> dict[str, str]:
 
 
 class Runner:
-    """Runs layers one after the other and ends what it started."""
+    """Runs layers and ends what it started."""
 
     def __init__(self) -> None:
         self.environ = base_environment()
         self.outcomes: list[Outcome] = []
-        self.hosts_used = False
-        # Hosts of our own.
         self.own = tempfile.TemporaryDirectory(prefix="bulwark-", ignore_cleanup_errors=True)
-        self.environ.update(ANSIBLE_HOME=f"{self.own.name}/ansible", BULWARK_RUN=f"{self.own.name}/run")
+        self.environ["ANSIBLE_HOME"] = f"{self.own.name}/ansible"
         self.started = time.monotonic()
+        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._numbers = 0
+        self._stopping = False
+        self._programs_are_there = False
 
-    def run(self, layer: Layer) -> Outcome:
-        """Run one layer and remember its outcome."""
-        banner(f"{layer.name}  [{self.elapsed()}]")
-        # Ansible names a connection's socket after the host alone: with one folder for all, two runs, or two scenarios
-        # one after the other, could talk to each other's hosts.
-        self.environ["ANSIBLE_SSH_CONTROL_PATH_DIR"] = f"{self.own.name}/cp{len(self.outcomes)}"
-        if layer.uses_hosts and not self.hosts_used:
-            self.prepare_hosts()
+    def run_all(self, layers: Sequence[Layer]) -> None:
+        """Run layers in their order, as many at a time as there are places for."""
+        waiting = list(layers)
+        if len(waiting) == 1:
+            self.run(waiting[0])
+            return
+        running: dict[Future[Outcome], tuple[Layer, float]] = {}
+        with ThreadPoolExecutor(PLACES) as pool:
+            try:
+                while waiting or running:
+                    free = PLACES - sum(layer.places for layer, _since in running.values())
+                    chosen = next((layer for layer in waiting if layer.places <= free), None)
+                    if chosen:
+                        waiting.remove(chosen)
+                        running[pool.submit(self._run_quietly, chosen)] = (chosen, time.monotonic())
+                        continue
+                    done = wait(running, PROGRESS_SECONDS, FIRST_COMPLETED).done
+                    for future in done:
+                        del running[future]
+                        future.result()
+                    if not done:
+                        self._print_progress(list(running.values()))
+            except BaseException:
+                self._stopping = True
+                for process in list(self._processes):
+                    end_group(process)
+                raise
+
+    def _run_quietly(self, layer: Layer) -> Outcome:
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+            print(f"[{self.elapsed()}] begins: {layer.name}", flush=True)
+            outcome = self.run(layer, log)
+            log.seek(0)
+            # In one piece, since another layer may end at the same time.
+            sys.stdout.write(log.read())
+            sys.stdout.flush()
+        return outcome
+
+    def _print_progress(self, running: Sequence[tuple[Layer, float]]) -> None:
+        parts = [f"{layer.name} since {time.monotonic() - since:.0f} s" for layer, since in running]
+        print(f"[{self.elapsed()}] running: {', '.join(parts)}", flush=True)
+
+    def run(self, layer: Layer, log: IO[str] | None = None) -> Outcome:
+        """Run one layer and remember its outcome; what it prints goes to the log, where one is given."""
+        banner(f"{layer.name}  [{self.elapsed()}]", log)
         started = time.monotonic()
-        with tempfile.TemporaryDirectory() as scratch:
-            tally = Path(scratch) / "tally"
-            statuses = [self.call(layer, command, tally, started) for command in layer.commands]
-            passed, failed = read_tally(tally)
+        environ = self.environment_of(layer)
+        try:
+            with tempfile.TemporaryDirectory() as scratch:
+                tally = Path(scratch) / "tally"
+                environ["BULWARK_TALLY"] = str(tally)
+                statuses = [self._call(layer, command, environ, started, log) for command in layer.commands]
+                passed, failed = read_tally(tally)
+        finally:
+            if layer.uses_hosts:
+                self._take_down(layer, environ, log)
         bad = sum(status != 0 for status in statuses)
         if not layer.tallied:
             passed, failed = len(statuses) - bad, bad
@@ -197,47 +258,66 @@ class Runner:
         self.outcomes.append(outcome)
         return outcome
 
-    def call(self, layer: Layer, command: Sequence[str], tally: Path, started: float) -> int:
-        """Run one command of a layer within the layer's time limit and return its status."""
+    def environment_of(self, layer: Layer) -> dict[str, str]:
+        """Return the process environment of a layer.
+
+        It has hosts of its own. Ansible names a connection's socket after the host alone: with one folder for all, two
+        runs, or two layers, could talk to each other's hosts.
+        """
+        with self._lock:
+            self._numbers += 1
+            own = f"{self.own.name}/{self._numbers}"
         binaries = layer.environment / "bin"
         environ = {
             **self.environ,
-            "BULWARK_TALLY": str(tally),
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": f"{own}c",
+            "BULWARK_RUN": own,
             "PATH": f"{binaries}{os.pathsep}{self.environ.get('PATH', os.defpath)}",
             "PYTEST_ADDOPTS": "-p pytest_tally",
             "VIRTUAL_ENV": str(layer.environment),
         }
+        if layer.uses_hosts:
+            with self._lock:
+                if not self._programs_are_there:
+                    subprocess.run([sys.executable, str(HOSTS), "deps"], cwd=ROOT, env=environ, check=True)
+                    self._programs_are_there = True
+            command = [sys.executable, str(HOSTS), "ssh-config"]
+            done = subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.PIPE)
+            environ["BULWARK_SSH_CONFIG"] = done.stdout.decode().strip()
+        return environ
+
+    def _call(
+        self, layer: Layer, command: Sequence[str], environ: dict[str, str], started: float, log: IO[str] | None
+    ) -> int:
+        """Run one command of a layer within the layer's time limit and return its status."""
+        if self._stopping:
+            return 1
+        binaries = layer.environment / "bin"
         words = [str(binaries / command[0]) if (binaries / command[0]).exists() else command[0], *command[1:]]
         shown = " ".join(command)
-        print(f"$ {shown if len(shown) < 160 else shown[:150] + ' …'}", flush=True)
-        process = subprocess.Popen(words, cwd=ROOT, env=environ, start_new_session=True)
+        print(f"$ {shown if len(shown) < 160 else shown[:150] + ' …'}", file=log, flush=True)
+        error = subprocess.STDOUT if log else None
+        process = subprocess.Popen(words, cwd=ROOT, env=environ, stdout=log, stderr=error, start_new_session=True)
+        self._processes.add(process)
         try:
             return process.wait(timeout=max(1.0, layer.limit - (time.monotonic() - started)))
         except subprocess.TimeoutExpired:
-            print(f"run: {layer.name}: not done after {layer.limit / MINUTES:.0f} minutes; ended", file=sys.stderr)
+            print(f"run: {layer.name}: not done after {layer.limit / MINUTES:.0f} minutes; ended", file=log, flush=True)
             return 124
         finally:
             end_group(process)
+            self._processes.discard(process)
 
-    def prepare_hosts(self) -> None:
-        """Get the programs that test hosts need and tell the layers where the ssh configuration is."""
-        self.hosts_used = True
-        subprocess.run([sys.executable, str(HOSTS), "deps"], cwd=ROOT, env=self.environ, check=True)
-        done = subprocess.run(
-            [sys.executable, str(HOSTS), "ssh-config"], cwd=ROOT, env=self.environ, check=True, stdout=subprocess.PIPE
-        )
-        self.environ["BULWARK_SSH_CONFIG"] = done.stdout.decode().strip()
+    def _take_down(self, layer: Layer, environ: dict[str, str], log: IO[str] | None) -> None:
+        command = [sys.executable, str(HOSTS), "down", "--all"]
+        done = subprocess.run(command, cwd=ROOT, env=environ, check=False, stdout=log, stderr=subprocess.STDOUT)
+        if done.returncode:
+            note = f"hosts.py ended with {done.returncode}"
+            self.outcomes.append(Outcome(f"hosts of {layer.name}", 0, 1, 0.0, note))
 
     def finish(self, summary: bool) -> int:
-        """Take the hosts down, print the summary where one is wanted and return the exit status."""
+        """Print the summary where one is wanted and return the exit status."""
         ignore_signals()
-        if self.hosts_used:
-            banner(f"hosts down  [{self.elapsed()}]")
-            done = subprocess.run(
-                [sys.executable, str(HOSTS), "down", "--all"], cwd=ROOT, env=self.environ, check=False
-            )
-            if done.returncode:
-                self.outcomes.append(Outcome("hosts down", 0, 1, 0.0, f"hosts.py ended with {done.returncode}"))
         self.own.cleanup()
         passed = sum(outcome.passed for outcome in self.outcomes)
         failed = sum(outcome.failed for outcome in self.outcomes)
@@ -261,9 +341,9 @@ class Runner:
         return f"{minutes}:{seconds:02d}"
 
 
-def banner(text: str) -> None:
+def banner(text: str, log: IO[str] | None = None) -> None:
     """Print a line that stands out in a long log."""
-    print(f"\n=== {text} {'=' * max(3, 90 - len(text))}", flush=True)
+    print(f"\n=== {text} {'=' * max(3, 90 - len(text))}", file=log, flush=True)
 
 
 def read_tally(path: Path) -> tuple[int, int]:
@@ -328,8 +408,7 @@ def main() -> int:
     runner = Runner()
     try:
         environments = environments_for(sys.executable, second=arguments.what not in ("demo", "molecule"))
-        for layer in plan(arguments.what, arguments.names, environments):
-            runner.run(layer)
+        runner.run_all(plan(arguments.what, arguments.names, environments))
     except Stopped as stopped:
         runner.outcomes.append(Outcome("run", 0, 1, 0.0, f"stopped by {stopped}"))
     except (VenvError, subprocess.CalledProcessError, OSError) as error:

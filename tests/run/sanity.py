@@ -116,7 +116,8 @@ def sanity(target: Path, home: Path) -> tuple[int, int]:
 
 
 def main() -> int:
-    base = cache_directory() / "sanity"
+    # One for each Python, so that two can run side by side.
+    base = cache_directory() / "sanity" / f"py{sys.version_info[0]}{sys.version_info[1]}"
     base.mkdir(parents=True, exist_ok=True)
     with open(base / "lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

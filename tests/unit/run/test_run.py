@@ -113,8 +113,9 @@ def test_layer_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) ->
     assert gone(int(note.read_text()))
 
 
+@pytest.mark.parametrize("copies", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_signal_takes_the_hosts_down_and_ends_the_layer(tmp_path: Path, number: int) -> None:
+def test_signal_takes_the_hosts_down_and_ends_the_layer(tmp_path: Path, number: int, copies: int) -> None:
     script, calls = fake_hosts(tmp_path)
     note = tmp_path / "pid"
     program = (
@@ -123,7 +124,7 @@ def test_signal_takes_the_hosts_down_and_ends_the_layer(tmp_path: Path, number: 
         "run.environments_for = lambda *a, **k: []\n"
         f"sleep = \"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(60)\"\n"
         "layer = run.Layer('long', ((sys.executable, '-c', sleep),), pathlib.Path(sys.prefix), uses_hosts=True)\n"
-        "run.plan = lambda *a: [layer]\n"
+        f"run.plan = lambda *a: [layer] * {copies}\n"
         "sys.exit(run.main())\n"
     )
     environ = {**os.environ, "PYTHONPATH": str(RUNNER_DIRECTORY)}
@@ -140,9 +141,11 @@ def test_signal_takes_the_hosts_down_and_ends_the_layer(tmp_path: Path, number: 
     process.send_signal(number)
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 1
-    assert output.splitlines()[-1] == "0 passed, 1 failed"
+    assert output.splitlines()[-1].startswith("0 passed, ")
     assert f"stopped by {signal.Signals(number).name}" in output
-    assert calls.read_text().splitlines() == ["deps", "ssh-config", "down --all"]
+    noted = calls.read_text().splitlines()
+    assert noted[:2] == ["deps", "ssh-config"]
+    assert noted.count("down --all") == noted.count("ssh-config") == copies
     assert gone(int(note.read_text()))
 
 
@@ -151,16 +154,47 @@ def test_failure_of_a_layer_does_not_leave_hosts(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(run, "HOSTS", script)
     monkeypatch.setattr(run, "ignore_signals", lambda: None)
     runner = run.Runner()
-    runner.run(layer("raise SystemExit(1)", uses_hosts=True))
-    assert runner.environ["BULWARK_SSH_CONFIG"] == "/x/ssh"
+    runner.run(layer("import os; raise SystemExit(os.environ['BULWARK_SSH_CONFIG'] == '/x/ssh')", uses_hosts=True))
     assert runner.finish(summary=True) == 1
     assert calls.read_text().splitlines()[-1] == "down --all"
 
 
-def test_two_runs_share_neither_hosts_nor_connections() -> None:
+def test_neither_two_runs_nor_two_layers_share_hosts_and_connections() -> None:
     first, second = run.Runner(), run.Runner()
-    for name in ("ANSIBLE_HOME", "BULWARK_RUN"):
-        assert first.environ[name] != second.environ[name]
+    assert first.environ["ANSIBLE_HOME"] != second.environ["ANSIBLE_HOME"]
+    environs = [runner.environment_of(layer("pass")) for runner in (first, first, second)]
+    for name in ("ANSIBLE_SSH_CONTROL_PATH_DIR", "BULWARK_RUN"):
+        assert len({environ[name] for environ in environs}) == 3
+
+
+def test_two_layers_run_at_a_time_and_a_big_one_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    def waits(name: str, **options: Any) -> run.Layer:
+        program = f"import time; print('{name} begins', flush=True); time.sleep(0.5); print('{name} ends')"
+        return run.Layer(name, ((sys.executable, "-c", program),), Path(sys.prefix), **options)
+
+    runner = run.Runner()
+    began = time.monotonic()
+    runner.run_all([waits("one"), waits("big", places=run.PLACES), waits("two"), waits("three")])
+    assert time.monotonic() - began >= 1.5
+    assert sum(outcome.passed for outcome in runner.outcomes) == 4
+    shown = [line for line in capfd.readouterr().out.splitlines() if line.endswith((" begins", " ends"))]
+    assert sorted(shown[::2]) == ["big begins", "one begins", "three begins", "two begins"]
+    assert [line.replace(" begins", " ends") for line in shown[::2]] == shown[1::2]
+
+
+def test_what_prints_nothing_for_long_is_named(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "PROGRESS_SECONDS", 0.2)
+    runner = run.Runner()
+    runner.run_all([layer("import time; time.sleep(1)"), layer("pass")])
+    assert "running: example since" in capfd.readouterr().out
+
+
+def test_failure_among_others_is_counted() -> None:
+    runner = run.Runner()
+    runner.run_all([layer("pass"), layer("raise SystemExit(1)"), layer("pass")])
+    assert sorted((outcome.passed, outcome.failed) for outcome in runner.outcomes) == [(0, 1), (1, 0), (1, 0)]
 
 
 def test_run_without_hosts_leaves_other_hosts_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,22 +210,23 @@ def test_run_without_hosts_leaves_other_hosts_alone(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("hosts: debian13-machine", True),
-        ("hosts: [debian12-container, testing-machine.2]", True),
-        ("hosts: machines", True),
-        ("hosts: debian12-container,debian13-machine", True),
-        ("hosts: debian13-container", False),
-        ("# not on debian13-machine\nhosts: containers", False),
-        ("name: a-machine-like-thing", False),
+        ("hosts: debian13-machine", 1),
+        ("hosts: [debian12-container, testing-machine.2, debian12-machine]", 2),
+        ("hosts: machines", 3),
+        ("hosts: debian12-container,debian13-machine", 1),
+        ("hosts: debian13-container", 0),
+        ("# not on debian13-machine\nhosts: containers", 0),
+        ("name: a-machine-like-thing", 0),
     ],
 )
 def test_scenario_on_machines_is_told_from_one_on_containers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, expected: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, expected: int
 ) -> None:
     (tmp_path / "molecule/x").mkdir(parents=True)
     (tmp_path / "molecule/x/molecule.yml").write_text(text)
     monkeypatch.setattr(run, "ROOT", tmp_path)
-    assert run.needs_machine("x") is expected
+    assert run.count_hosts("x", "machine") == expected
+    assert run.scenario_layer("x", Path("py311")).places == min(max(expected, 1), 2)
     assert run.scenarios() == ["x"]
     assert run.scenarios(fast=True) == ([] if expected else ["x"])
 
