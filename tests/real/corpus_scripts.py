@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -959,10 +960,10 @@ context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
 asked = 0
 while True:
-    for port in (2375, 2376):
+    for port, address in ((2375, "127.0.0.1"), (2376, "127.0.0.1"), (2376, "::1")):
         for wrap in (lambda plain: plain, context.wrap_socket):
             try:
-                with socket.create_connection(("127.0.0.1", port), timeout=1) as plain, wrap(plain) as stream:
+                with socket.create_connection((address, port), timeout=1) as plain, wrap(plain) as stream:
                     stream.sendall(b"GET /version HTTP/1.0\\r\\nHost: x\\r\\n\\r\\n")
                     answer = stream.recv(400)
                     asked += 1
@@ -982,6 +983,11 @@ FOREIGN_FILES = (
 )
 OPEN = ("daemon_config", lab.present_arguments({}, "daemon_tls", listener=LISTENER))
 CLOSE = ("daemon_config", lab.absent_arguments("daemon_tls"))
+OPTIONS_UNIT = f"""[Service]
+EnvironmentFile=-{lab.DEFAULTS}
+ExecStart=
+ExecStart=/usr/sbin/dockerd {STOCK} $DOCKER_OPTS
+"""
 
 
 @contextlib.contextmanager
@@ -1058,7 +1064,31 @@ def listener_taken_over(verdict: Verdict) -> None:
     verdict.check(not os.path.exists(RECORD_ROOT), "removal leaves the record")
 
 
+def listener_addresses(verdict: Verdict) -> None:
+    """All addresses, and one of IPv6 alone, on a unit whose options come from a file."""
+    lab.shell(CERTIFICATES)
+    lab.write(*lab.drop_in("own", OPTIONS_UNIT))
+    lab.write(lab.DEFAULTS, 'DOCKER_OPTS="--log-level=warn"\n')
+    original = _begin()
+    with _stranger(verdict):
+        for address, family in (("0.0.0.0", socket.AF_INET), ("::", socket.AF_INET6), ("::1", socket.AF_INET6)):
+            listener = {**LISTENER, "addresses": [address]}
+            verdict.worked(lab.present({}, "daemon_tls", listener=listener), f"listening on {address}")
+            verdict.worked(lab.commit(), f"its commit ({address})")
+            flags = lab.argv_of(lab.main_pid())
+            verdict.check({"--log-level=warn", "--tlsverify", "fd://"} <= set(flags), f"it runs with {flags}")
+            with socket.socket(family) as client:
+                verdict.check(client.connect_ex(("::1" if ":" in address else "127.0.0.1", 2376)) == 0, f"no {address}")
+            again = lab.present({}, "daemon_tls", listener=listener)
+            verdict.check(again.answer.get("changed") is False, f"the second run changes something: {again.answer}")
+        verdict.worked(Module(*CLOSE).result(), "closing the listener")
+        verdict.worked(lab.commit(), "its commit")
+    verdict.check(lab.facts() == original, f"removal gives {lab.facts()!r}")
+    verdict.check(not os.path.exists(TLS_DROP_IN), "removal leaves the drop-in")
+
+
 SCRIPTS: tuple[Script, ...] = (
+    Script("listener-addresses", "a TLS listener on all addresses, and on IPv6 alone", listener_addresses),
     Script("listener-kill", "killed before each write of the drop-in with the TLS listener", kill_listener),
     Script("listener-fails-closed", "somebody rewrites daemon.json beside the TLS listener", listener_fails_closed),
     Script("listener-taken-over", "a TLS listener of the administrator is taken over", listener_taken_over),

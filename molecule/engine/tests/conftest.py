@@ -1,7 +1,7 @@
 # Copyright (c) 2026, bulwark.docker contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The corpus and the comparison of verdicts run once on each host, on all hosts at the same time.
+"""The corpus is shared among all hosts; the comparison of verdicts and the plays run on one host of each generation.
 
 What is refused before anything is touched rests on our own tables and on dockerd's verdict, which the comparison covers
 for each generation; how daemon.json is written is no matter of the engine's generation. Such a case runs on one of the
@@ -27,7 +27,9 @@ sys.path.insert(0, str(SCENARIO.parents[1] / "tests/real"))
 
 import payload  # noqa: E402
 
+# debian12-container and debian12-container.2 have the same engine.
 HOSTS = [entry["name"] for entry in yaml.safe_load((SCENARIO / "molecule.yml").read_text("utf-8"))["platforms"]]
+FIRST = [name for name in HOSTS if "." not in name]
 CORPUS_SECONDS = 2400
 AGREEMENT_SECONDS = 900
 PAIRS = 320
@@ -39,7 +41,7 @@ class Hosts:
 
     def __init__(self) -> None:
         self._ssh_config = os.environ["BULWARK_SSH_CONFIG"]
-        self._pool = ThreadPoolExecutor()
+        self._pool = ThreadPoolExecutor(2 * len(HOSTS))
         self._runs: dict[str, Future] = {}
         self._agreements: dict[str, Future] = {}
         archive = payload.build(payload.ansible_directory())
@@ -61,19 +63,21 @@ class Hosts:
         return self._shares[name]
 
     def _share_cases(self) -> dict[str, list[str]]:
-        lists = {name: self.run(name, payload.command("corpus.py", "--list")).splitlines() for name in HOSTS}
+        lists = {name: self.run(name, payload.command("corpus.py", "--list")).splitlines() for name in FIRST}
         kinds = {name: dict(line.split() for line in lines) for name, lines in lists.items()}
         everywhere = os.environ.get("BULWARK_CORPUS") == "everywhere"
-
-        def runs_on(name: str, case: str) -> bool:
-            concerned = [other for other in HOSTS if case in kinds[other]]
-            alone = concerned[zlib.crc32(case.encode()) % len(concerned)]
-            return everywhere or name == alone or kinds[name][case] == "each"
-
-        return {name: [case for case in kinds[name] if runs_on(name, case)] for name in HOSTS}
+        shares: dict[str, list[str]] = {name: [] for name in HOSTS}
+        for name in FIRST:
+            twins = [other for other in HOSTS if other.split(".")[0] == name]
+            for case, kind in kinds[name].items():
+                number = zlib.crc32(case.encode())
+                concerned = [other for other in FIRST if case in kinds[other]]
+                if everywhere or kind == "each" or name == concerned[number % len(concerned)]:
+                    shares[twins[number // 7 % len(twins)]].append(case)
+        return shares
 
     def results(self, name: str) -> dict[str, dict]:
-        """Results of the corpus on a host by case id; the first question starts it on all hosts."""
+        """Results of a host's share of the corpus by case id; the first question starts it on all hosts."""
         for host in HOSTS:
             if host not in self._runs:
                 self._runs[host] = self._pool.submit(self._corpus, host)
@@ -82,7 +86,8 @@ class Hosts:
     def _corpus(self, name: str) -> dict[str, dict]:
         chosen = [f"--only={case}" for case in self.case_ids(name)]
         text = self.run(name, payload.command("corpus.py", *chosen), CORPUS_SECONDS)
-        self._agreements[name] = self._pool.submit(self._agreement, name)
+        if name in FIRST:
+            self._agreements[name] = self._pool.submit(self._agreement, name)
         return {line["id"]: line for line in map(json.loads, text.splitlines())}
 
     def agreement(self, name: str) -> dict:
@@ -109,13 +114,16 @@ def hosts() -> Hosts:
 
 @pytest.fixture(scope="session")
 def all_names() -> list[str]:
-    """The names of all hosts, in the order of the inventory."""
-    return HOSTS
+    """One host of each generation, in the order of the inventory."""
+    return FIRST
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each host, and for each case of the corpus on each host."""
-    if {"name", "case"} <= set(metafunc.fixturenames):
-        metafunc.parametrize(("name", "case"), [(name, case) for name in HOSTS for case in all_hosts().case_ids(name)])
+    """One test for each case of the corpus, for each host (member), and for one host of each generation (name)."""
+    if "case" in metafunc.fixturenames:
+        cases = [(name, case) for name in HOSTS for case in all_hosts().case_ids(name)]
+        metafunc.parametrize(("member", "case"), cases)
+    elif "member" in metafunc.fixturenames:
+        metafunc.parametrize("member", HOSTS)
     elif "name" in metafunc.fixturenames:
-        metafunc.parametrize("name", HOSTS)
+        metafunc.parametrize("name", FIRST)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, bulwark.docker contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbooks over all hosts of the scenario: a canary that fails, batches, and what a run costs."""
+"""The playbooks over three hosts: a canary that fails, batches, and what a run costs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def playbook(name, names, *options, **variables):
 
 @pytest.fixture
 def fleet(hosts, all_names):
-    """All hosts, without our settings before and after."""
+    """One host of each generation, without our settings before and after."""
     for name in all_names:
         hosts.results(name)
     yield all_names
