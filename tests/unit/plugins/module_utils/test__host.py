@@ -469,12 +469,22 @@ def test_stranger_sees_the_certificate_and_whether_one_is_demanded(
     assert 9.9 < (found.not_after - host.now()) / 86400 < 10.1
 
 
-def test_certificate_that_does_not_stand_up_is_shown_with_the_reason(host: LocalHost, certificates: Path) -> None:
+def test_expired_certificate_is_shown_with_the_reason_and_its_end(host: LocalHost, certificates: Path) -> None:
     server = _serve(certificates, "expired", True)
     found = host.tls_request("127.0.0.1", server.port, b"x", str(certificates / "ca.pem"))
     server.close()
     assert "expired" in found.problem
     assert found.certificate == first_certificate((certificates / "expired.pem").read_bytes())
+    assert found.not_after is not None
+    assert -1.1 < (found.not_after - host.now()) / 86400 < -0.9
+
+
+def test_certificate_of_a_foreign_ca_is_shown_with_the_reason(host: LocalHost, certificates: Path) -> None:
+    server = _serve(certificates, "server", False)
+    found = host.tls_request("127.0.0.1", server.port, b"x", str(certificates / "expired.pem"))
+    server.close()
+    assert "issuer" in found.problem
+    assert found.certificate == first_certificate((certificates / "server.pem").read_bytes())
     assert found.not_after is None
 
 
