@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -107,6 +111,44 @@ def test_ansible_module_reaches_the_engine(host, version):
             f" client_cert={bundle}/cert.pem client_key={bundle}/key.pem",
         )
         assert answer["host_info"]["ServerVersion"] == version
+
+
+@contextlib.contextmanager
+def tunnel(host):
+    """A port on the controller's loopback that leads to the engine's."""
+    name = host.backend.get_pytest_id().rpartition("/")[2]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    forward = [
+        "-N",
+        "-o",
+        "ExitOnForwardFailure=yes",
+        "-o",
+        "ControlPath=none",
+        "-L",
+        f"127.0.0.1:{port}:127.0.0.1:2376",
+    ]
+    process = subprocess.Popen(["ssh", "-F", os.environ["BULWARK_SSH_CONFIG"], *forward, name])
+    try:
+        deadline = time.monotonic() + 30
+        with socket.socket() as knocking:
+            while knocking.connect_ex(("127.0.0.1", port)) and time.monotonic() < deadline:
+                time.sleep(0.2)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def test_ansible_on_the_controller_reaches_the_engine_with_its_variables(host, version):
+    playbook = Path(__file__).resolve().parents[1] / "controller.yml"
+    with tunnel(host) as port:
+        options = ["-i", "localhost,", "-e", json.dumps({"tunnel_port": port, "version": version})]
+        options += ["-e", f"ansible_python_interpreter={sys.executable}"]
+        done = subprocess.run(
+            ["ansible-playbook", *options, str(playbook)], capture_output=True, text=True, timeout=120, check=False
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
