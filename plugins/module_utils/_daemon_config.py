@@ -26,8 +26,20 @@ from ansible_collections.bulwark.docker.plugins.module_utils._daemon_json import
 from ansible_collections.bulwark.docker.plugins.module_utils._engine_keys import FLAGS_ONLY, KEYS
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import ConfigError, ConflictError
 
-__all__ = ["OWNERS", "Difference", "Entry", "Ledger", "Merge", "Original", "merge_owned", "remove_owned"]
+__all__ = [
+    "OWNERS",
+    "ROOTLESS_OWNER",
+    "Difference",
+    "Entry",
+    "Ledger",
+    "Merge",
+    "Original",
+    "merge_owned",
+    "remove_owned",
+]
 
+# The role of rootless engines; on such an engine it may set every key, on the system's none.
+ROOTLESS_OWNER = "rootless"
 OWNERS: Dict[str, FrozenSet[str]] = {
     owner: frozenset(key.name for key in KEYS.values() if key.owner == owner and key.name not in FLAGS_ONLY)
     for owner in sorted({key.owner for key in KEYS.values() if key.owner is not None})
@@ -131,6 +143,9 @@ class Merge(NamedTuple):
 
 
 def _check_keys(owner: str, wanted: Mapping[str, Any]) -> None:
+    if owner == ROOTLESS_OWNER:
+        _check_rootless_keys(wanted)
+        return
     if owner not in OWNERS:
         raise ConflictError(
             f"Merge settings of {owner!r}: no role of that name owns keys of daemon.json; use one of "
@@ -155,16 +170,32 @@ def _check_keys(owner: str, wanted: Mapping[str, Any]) -> None:
             )
 
 
+def _check_rootless_keys(wanted: Mapping[str, Any]) -> None:
+    """A user's engine has one role for all of its keys; which of them make sense there is the solver's affair."""
+    for name in wanted:
+        if name not in KEYS:
+            raise ConflictError(
+                f"Set {name!r} for {ROOTLESS_OWNER!r}: engines know no such key; look for a misspelling in "
+                "rootless_settings"
+            )
+        if name in FLAGS_ONLY:
+            raise ConflictError(
+                f"Set {name!r} for {ROOTLESS_OWNER!r}: the API of a rootless engine opens on a Unix socket alone; "
+                "take it out of rootless_settings, and reach the engine over ssh"
+            )
+
+
 def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def _refuse_foreign_value(document: Document, key: str, found: str, wanted: Any) -> None:
+def _refuse_foreign_value(document: Document, owner: str, key: str, found: str, wanted: Any) -> None:
+    variable = "rootless_settings" if owner == ROOTLESS_OWNER else KEYS[key].variable
     member = document.member(key)
     line = member.line if member is not None else 0
     raise ConflictError(
         f"Set {key!r} to {_text(wanted)}: the administrator has set it to {found} ({document.path}, line {line}); "
-        f"remove that line, set {KEYS[key].variable or 'the variable of the role'} to the same value, "
+        f"remove that line, set {variable or 'the variable of the role'} to the same value, "
         "or allow the override"
     )
 
@@ -197,7 +228,7 @@ def merge_owned(
             set_members(document, {key: value})  # raises with both positions
         if entry is None and member is not None and found is not None and not same_value(member.value, value):
             if not override:
-                _refuse_foreign_value(document, key, found, value)
+                _refuse_foreign_value(document, owner, key, found, value)
             differences.append(Difference(key, found, _text(value), "the administrator's value is overridden as asked"))
         elif member is None:
             reason = "the key is not set" if entry is None else "the key was removed since"

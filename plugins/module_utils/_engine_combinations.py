@@ -42,6 +42,8 @@ DEFAULT_TLS_FILES = {"tlscacert": "ca.pem", "tlscert": "cert.pem", "tlskey": "ke
 TLS_KEYS = tuple(DEFAULT_TLS_FILES)
 DEFAULT_TLS_DIRECTORY = "/root/.docker"
 PEM_MARKS = {"tlscacert": b"CERTIFICATE-----", "tlscert": b"CERTIFICATE-----", "tlskey": b"PRIVATE KEY-----"}
+# From here on a rootless engine asks rootlesskit itself to publish ports.
+USERLAND_PROXY_SPARED = (28,)
 SECCOMP_WORDS = ("builtin", "unconfined")
 
 
@@ -237,6 +239,8 @@ class _Check:
     def change(self, key: str, value: str) -> str:
         """How to give a key another value."""
         known = KEYS.get(key)
+        if self.facts.rootless and key not in self.settings.flags.names:
+            return f"set {key!r} in rootless_settings to {value}"
         if known is not None and known.variable and key not in self.settings.flags.names:
             return f"set {known.variable} to {value}"
         return f"set {key!r} to {value}"
@@ -558,6 +562,8 @@ class _Check:
                 "'userns-remap' does not work on a rootless engine",
                 self.change("userns-remap", '""'),
             )
+        if rootless:
+            self.rootless()
         snapshotter = settings.table("features").get("containerd-snapshotter") is True
         for text in settings.flags.values.get("features", ()):
             name, equals, truth = text.partition("=")
@@ -587,6 +593,32 @@ class _Check:
                 "give them different names",
             )
         self.userland_proxy()
+
+    def rootless(self) -> None:
+        """What an engine without root cannot do (trials on 20.10, 26.1 and 28.5)."""
+        settings = self.settings
+        if settings.truth("live-restore"):
+            self.add(
+                "live_restore_rootless",
+                "live-restore",
+                "'live-restore' true keeps nothing alive on a rootless engine, whose containers end with it",
+                self.change("live-restore", "false"),
+            )
+        if not settings.truth("userland-proxy", default=True) and self.version < USERLAND_PROXY_SPARED:
+            self.add(
+                "userland_proxy_rootless",
+                "userland-proxy",
+                "without 'userland-proxy' no published port of a rootless engine can be reached from the host",
+                self.change("userland-proxy", "true"),
+            )
+        if settings.truth("selinux-enabled"):
+            self.add(
+                "selinux_rootless",
+                "selinux-enabled",
+                "a rootless engine cannot label containers for SELinux reliably",
+                self.change("selinux-enabled", "false"),
+                fatal=False,
+            )
 
     def userland_proxy(self) -> None:
         path = self.settings.text("userland-proxy-path")

@@ -117,8 +117,8 @@ class EngineState(NamedTuple):
 
     @property
     def live_restore(self) -> bool:
-        """Whether the running engine keeps containers alive while it restarts."""
-        return bool(self.info.get("LiveRestoreEnabled"))
+        """Whether the running engine keeps containers alive while it restarts; a rootless one never does."""
+        return bool(self.info.get("LiveRestoreEnabled")) and not self.instance.rootless
 
 
 def _checked(host: Host, argv: Sequence[str], asked: str, remedy: str) -> str:

@@ -19,6 +19,8 @@ from ansible_collections.bulwark.docker.plugins.module_utils._errors import Conf
 __all__ = [
     "CONTAINERS",
     "HOST",
+    "MOUNTED",
+    "PRIVILEGED",
     "PROBES",
     "PUBLISHED_PORT",
     "RELAXED",
@@ -46,11 +48,13 @@ __all__ = [
 SUBJECT = "subject"  # a container as a user gets it: every default of the engine
 RELAXED = "relaxed"  # the same with the protections under test switched off by hand
 SIBLING = "sibling"  # a second container on the default bridge, offering echo services
+MOUNTED = "mounted"  # as the subject, with a directory of the host's root mounted, made for this run
+PRIVILEGED = "privileged"  # the same with every privilege that the engine can give
 WRITER = "writer"  # a container whose output goes to the engine's default log driver
 HOST = "host"  # the same program as a process of the host
 RUNNER = "runner"  # looked up by the module itself
 
-CONTAINERS = (SIBLING, SUBJECT, RELAXED, WRITER)
+CONTAINERS = (SIBLING, SUBJECT, RELAXED, MOUNTED, PRIVILEGED, WRITER)
 NOBODY = 65534
 ECHO_PORT = 7077
 PUBLISHED_PORT = 7078
@@ -163,6 +167,11 @@ class Plan:
         return any(probe.publish for probe in self.probes)
 
     @property
+    def bait(self) -> bool:
+        """Whether a directory of the host's root is mounted into a container."""
+        return MOUNTED in self.places or PRIVILEGED in self.places
+
+    @property
     def relax(self) -> Tuple[str, ...]:
         """Security options of the relaxed container."""
         return tuple(dict.fromkeys(option for probe in self.probes for option in probe.relax))
@@ -201,6 +210,10 @@ def _needs_own_user_namespace(facts: Facts) -> str:
     return "file capabilities of images have no effect with userns-remap" * facts.userns_remapped
 
 
+def _needs_privileged_containers(facts: Facts) -> str:
+    return "with userns-remap the engine refuses privileged containers" * facts.userns_remapped
+
+
 def _needs_log_files(facts: Facts) -> str:
     if facts.logging_driver in ("json-file", "local"):
         return ""
@@ -213,6 +226,7 @@ REQUIREMENTS: Dict[str, Callable[[Facts], str]] = {
     "log_files": _needs_log_files,
     "not_userns_remapped": _needs_own_user_namespace,
     "openssl": _needs_openssl,
+    "privileged": _needs_privileged_containers,
     "python": _needs_python,
     "reader": _needs_reader,
     "tcp_listener": _needs_tcp_listener,
@@ -306,6 +320,94 @@ _AUDIT_PROBES = (
         (),
         "auditd_executions",
         "have client in auditd_executions",
+    ),
+)
+
+
+def _without_root(
+    name: str,
+    title: str,
+    severity: str,
+    attempt: Action,
+    controls: Tuple[Action, ...],
+    requires: Tuple[str, ...] = ("python",),
+) -> Probe:
+    """A probe for what root of a container, or the engine, may do to the host."""
+    return Probe(
+        id=f"rootless.{name}",
+        title=title,
+        role="rootless",
+        severity=severity,
+        variable="rootless_users",
+        remedy="move the containers to an engine without root (role rootless)",
+        requires=requires,
+        attempt=attempt,
+        controls=controls,
+    )
+
+
+_OPEN_BAIT = {"path": "/probe/bait/open", "token": "@token"}
+_SECRET_BAIT = {"path": "/probe/bait/secret", "token": "@token"}
+_HOST_READS = Action(HOST, "read_token", {"path": "@bait_secret", "token": "@token"})
+_KERNEL_SETTING = {"path": "/proc/sys/kernel/panic"}
+_ROOTLESS_PROBES = (
+    _without_root(
+        name="engine_process",
+        title="The engine itself runs as root, so that each of its faults is one of the whole host",
+        severity="high",
+        requires=(),
+        attempt=Action(RUNNER, "engine_is_root", {}),
+        controls=(Action(RUNNER, "engine_found", {}),),
+    ),
+    _without_root(
+        name="container_root",
+        title="Root of a container is root of the host",
+        severity="high",
+        attempt=Action(SUBJECT, "host_root", {}),
+        controls=(Action(HOST, "host_root", {}),),
+    ),
+    _without_root(
+        name="host_file_read",
+        title="Root of a container reads a file of the host's root that was mounted",
+        severity="high",
+        attempt=Action(MOUNTED, "read_token", _SECRET_BAIT),
+        controls=(Action(MOUNTED, "read_token", _OPEN_BAIT), _HOST_READS),
+    ),
+    _without_root(
+        name="host_file_write",
+        title="Root of a container plants a file in a directory of the host's root that was mounted",
+        severity="high",
+        attempt=Action(MOUNTED, "plant_file", {"directory": "/probe/bait"}),
+        controls=(
+            Action(MOUNTED, "read_token", _OPEN_BAIT),
+            Action(HOST, "plant_file", {"directory": "@bait"}),
+        ),
+    ),
+    _without_root(
+        name="device_node",
+        title="Root of a container makes a device node",
+        severity="medium",
+        attempt=Action(SUBJECT, "make_node", {"directory": "/probe", "device": True}),
+        controls=(Action(SUBJECT, "make_node", {"directory": "/probe", "device": False}),),
+    ),
+    _without_root(
+        name="privileged_host_file",
+        title="A privileged container reads a file of the host's root that was mounted",
+        severity="critical",
+        requires=("python", "privileged"),
+        attempt=Action(PRIVILEGED, "read_token", _SECRET_BAIT),
+        controls=(Action(PRIVILEGED, "read_token", _OPEN_BAIT), _HOST_READS),
+    ),
+    _without_root(
+        name="privileged_kernel_setting",
+        title="A privileged container changes a setting of the host's kernel",
+        severity="critical",
+        requires=("python", "privileged"),
+        attempt=Action(PRIVILEGED, "rewrite_setting", _KERNEL_SETTING),
+        controls=(
+            Action(PRIVILEGED, "read_token", _OPEN_BAIT),
+            Action(HOST, "rewrite_setting", _KERNEL_SETTING),
+        ),
     ),
 )
 
@@ -518,6 +620,7 @@ PROBES: Tuple[Probe, ...] = (
         ),
     ),
     *_AUDIT_PROBES,
+    *_ROOTLESS_PROBES,
 )
 
 

@@ -16,11 +16,21 @@ from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.bulwark.docker.plugins.module_utils._probe import PUBLISHED_PORT
 
-__all__ = ["LABEL", "PROGRAM_PATH", "REPOSITORY", "Layout", "container_payload", "image_archive", "make_layout"]
+__all__ = [
+    "BAIT_PATH",
+    "LABEL",
+    "PROGRAM_PATH",
+    "REPOSITORY",
+    "Layout",
+    "container_payload",
+    "image_archive",
+    "make_layout",
+]
 
 LABEL = "bulwark.probe"
 REPOSITORY = "bulwark-probe"
 PROGRAM_PATH = "/probe/program.py"
+BAIT_PATH = "/probe/bait"
 SYSTEM_DIRECTORIES = ("/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin")
 
 # struct vfs_cap_data of linux/capability.h: revision 2 with the effective flag, CAP_DAC_OVERRIDE (bit 1) permitted.
@@ -72,7 +82,7 @@ def image_archive(layout: Layout, program: bytes, reader: bytes, token: str) -> 
     )
     buffer = io.BytesIO()
     with tarfile.TarFile(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for path in (*layout.mounts, "/probe", "/probe/capable", "/probe/setuid"):
+        for path in (*layout.mounts, "/probe", BAIT_PATH, "/probe/capable", "/probe/setuid"):
             archive.addfile(_member(path, 0o755, tarfile.DIRTYPE))
         for path, target in layout.links:
             link = _member(path, 0o777, tarfile.SYMTYPE)
@@ -94,11 +104,14 @@ def container_payload(
     publish: bool = False,
     security_options: Sequence[str] = (),
     host_cgroup_namespace: bool = False,
+    bait: str = "",
+    privileged: bool = False,
 ) -> Dict[str, Any]:
     """Body of POST /containers/create.
 
     Without further arguments the container gets the engine's own defaults for everything that a probe looks at; only
-    its log driver is named, because the report is read from there.
+    its log driver is named, because the report is read from there. C(bait) is a directory of the host, mounted
+    writable.
     """
     host: Dict[str, Any] = {
         "Mounts": [{"Type": "bind", "Source": path, "Target": path, "ReadOnly": True} for path in layout.mounts],
@@ -109,6 +122,10 @@ def container_payload(
         host["LogConfig"] = {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}}
     if security_options:
         host["SecurityOpt"] = list(security_options)
+    if bait:
+        host["Mounts"].append({"Type": "bind", "Source": bait, "Target": BAIT_PATH, "ReadOnly": False})
+    if privileged:
+        host["Privileged"] = True
     if host_cgroup_namespace:
         host["CgroupnsMode"] = "host"
     if publish:

@@ -26,6 +26,7 @@ import platform
 import resource
 import signal
 import socket
+import stat
 import struct
 import sys
 import threading
@@ -628,14 +629,92 @@ def audit_key(text: str, path: str, started: float) -> str:
     return next((keys[identity] for identity in named if keys.get(identity)), "")
 
 
+def is_denied(error: OSError) -> bool:
+    """Whether an error is what a check of permissions gives."""
+    return error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def read_token(path: str, token: str) -> Outcome:
+    """Read the token of this run from a file."""
+    about = f"uid {os.getuid()} reads {path}"
+    try:
+        with open(path, encoding="ascii") as stream:
+            found = stream.read()
+    except OSError as error:
+        if not is_denied(error):
+            raise
+        return False, f"{about}: {error_text(error)}"
+    if found != token:
+        raise RuntimeError(f"{about}: it is not the file of this run")
+    return True, f"{about}: it is the file of this run"
+
+
+def plant_file(directory: str) -> Outcome:
+    """Make a file in a directory, and remove it."""
+    path = f"{directory}/planted-{os.getpid()}"
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError as error:
+        if not is_denied(error):
+            raise
+        return False, f"uid {os.getuid()} makes {path}: {error_text(error)}"
+    owner = os.stat(path).st_uid
+    os.unlink(path)
+    return True, f"uid {os.getuid()} makes {path}: it belongs to uid {owner}"
+
+
+def make_node(directory: str, device: bool) -> Outcome:
+    """Make a device node (that of /dev/null), or a pipe to show that one could be made, and remove it."""
+    path = f"{directory}/node-{os.getpid()}"
+    kind = stat.S_IFCHR if device else stat.S_IFIFO
+    about = "a device node" if device else "a pipe"
+    try:
+        os.mknod(path, kind | 0o600, os.makedev(1, 3) if device else 0)
+    except OSError as error:
+        if not is_denied(error):
+            raise
+        return False, f"uid {os.getuid()} makes {about}: {error_text(error)}"
+    os.unlink(path)
+    return True, f"uid {os.getuid()} makes {about}"
+
+
+def host_root() -> Outcome:
+    """See whether uid 0 of this place is uid 0 one user namespace further out, too."""
+    with open("/proc/self/uid_map", encoding="ascii") as stream:
+        ranges = [[int(word) for word in line.split()] for line in stream]
+    outside = [first for inside, first, _count in ranges if inside == 0]
+    if not outside:
+        raise RuntimeError("/proc/self/uid_map: uid 0 is nobody here")
+    return outside[0] == 0, f"uid 0 here is uid {outside[0]} outside"
+
+
+def rewrite_setting(path: str) -> Outcome:
+    """Write to a setting of the kernel the value that it has."""
+    with open(path, encoding="ascii") as stream:
+        value = stream.read()
+    try:
+        with open(path, "w", encoding="ascii") as stream:
+            stream.write(value)
+    except OSError as error:
+        if not is_denied(error):
+            raise
+        return False, f"uid {os.getuid()} writes to {path}: {error_text(error)}"
+    return True, f"uid {os.getuid()} writes to {path}"
+
+
 ACTIONS: Dict[str, Callable[..., Outcome]] = {
     "audit_mark": audit_mark,
     "audit_unseen": audit_unseen,
     "cgroup_view": cgroup_view,
     "flood": flood,
+    "host_root": host_root,
+    "make_node": make_node,
     "open_files": open_files,
     "own_exchange": own_exchange,
+    "plant_file": plant_file,
     "read_root_only": read_root_only,
+    "read_token": read_token,
+    "rewrite_setting": rewrite_setting,
     "serve": serve,
     "system_call": system_call,
     "tcp_exchange": tcp_exchange,

@@ -24,6 +24,8 @@ from ansible_collections.bulwark.docker.plugins.module_utils._listeners import L
 from ansible_collections.bulwark.docker.plugins.module_utils._probe import (
     CONTAINERS,
     HOST,
+    MOUNTED,
+    PRIVILEGED,
     PUBLISHED_PORT,
     RELAXED,
     RUNNER,
@@ -76,6 +78,7 @@ LOCK_SECONDS = 120
 REPORT_EXTRA_LINES = 20
 POLL_SECONDS = 0.1
 REMOVAL_TRIES = 20
+BAIT_ROOT = "/var/lib"
 
 
 class Request(NamedTuple):
@@ -144,6 +147,19 @@ class _Engine:
         body = self.call("GET", f"/containers/{identity}/logs?stdout=1&stderr=1&tail={lines}") or b""
         out, err = split_streams(body)
         return out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
+
+
+def _bait_prefix(instance: Instance) -> str:
+    """How names of directories begin that are mounted into containers of this engine; no user's name holds an @."""
+    return f"bulwark-probe-{instance.name}@"
+
+
+def _remove_bait(host: Host, instance: Instance) -> None:
+    for name in host.list_directory(BAIT_ROOT):
+        if name.startswith(_bait_prefix(instance)):
+            for entry in host.list_directory(f"{BAIT_ROOT}/{name}"):
+                host.remove_file(f"{BAIT_ROOT}/{name}/{entry}")
+            host.remove_directory(f"{BAIT_ROOT}/{name}")
 
 
 def _remove_traces(host: Host, engine: _Engine) -> None:
@@ -303,6 +319,8 @@ class _Run:
         places = [place for place in CONTAINERS if place in self.plan.places]
         if places:
             self._make_image()
+        if self.plan.bait:
+            self._lay_bait()
         starts: Dict[str, Callable[[str], None]] = {SIBLING: self._start_sibling, WRITER: self._start_writer}
         for place in places:
             self._guard(place, starts.get(place, self._start))
@@ -320,6 +338,14 @@ class _Run:
             self.known["tcp_listeners"] = _reachable(self.listeners)
             files = _tls_files(self.host, self.request.instance, self.engine_pid, self.facts.engine_version)
             self.known["server_certificate"], self.known["server_key"] = files
+
+    def _lay_bait(self) -> None:
+        """A directory of root's with a file that only root may read, and one that anybody may."""
+        path = f"{BAIT_ROOT}/{_bait_prefix(self.request.instance)}{self.run_id}"
+        self.host.make_directory(path, 0o755)
+        for name, mode in (("secret", 0o600), ("open", 0o644)):
+            self.host.write_file(f"{path}/{name}", self.known["token"].encode(), mode, 0, 0)
+        self.known.update(bait=path, bait_secret=f"{path}/secret")
 
     def _guard(self, place: str, step: Callable[[str], None]) -> None:
         try:
@@ -364,6 +390,8 @@ class _Run:
             publish=place == SIBLING and self.plan.publish,
             security_options=self.plan.relax if relaxed else (),
             host_cgroup_namespace=relaxed and self.plan.host_cgroup_namespace,
+            bait=str(self.known["bait"]) if place in (MOUNTED, PRIVILEGED) else "",
+            privileged=place == PRIVILEGED,
         )
         return self.engine.create(f"{REPOSITORY}-{self.run_id}-{place}", payload)
 
@@ -430,6 +458,7 @@ class _Run:
     def _look(self, name: str) -> Outcome:
         looks: Dict[str, Callable[[], Outcome]] = {
             "engine_found": self._engine_found,
+            "engine_is_root": self._engine_is_root,
             "log_growth": self._log_growth,
             "proxy_process": self._proxy_process,
             "tcp_plaintext": self._tcp_plaintext,
@@ -446,6 +475,15 @@ class _Run:
             return Outcome(detail=f"no process dockerd holds {self.request.instance.api_socket}")
         held = ", ".join(found.address for found in self.listeners if found.kind == "unix")
         return Outcome(gained=True, detail=f"process {self.engine_pid} (dockerd) was found listening on {held}")
+
+    def _engine_is_root(self) -> Outcome:
+        if self.engine_pid is None:
+            return Outcome(failure=f"no process dockerd holds {self.request.instance.api_socket}")
+        status = _proc(self.host, f"/proc/{self.engine_pid}/status").decode("ascii", "replace")
+        uids = next((line.split()[1:] for line in status.splitlines() if line.startswith("Uid:")), [])
+        if not uids:
+            return Outcome(failure=f"process {self.engine_pid} (dockerd) ended meanwhile")
+        return Outcome(gained="0" in uids, detail=f"process {self.engine_pid} (dockerd) has the uid {uids[1]}")
 
     def _tcp_plaintext(self) -> Outcome:
         if self.engine_pid is None:
@@ -523,13 +561,18 @@ def run_probes(host: Host, request: Request, run_id: str, check_mode: bool = Fal
     }
 
 
-def _run_cleanly(run: _Run) -> Dict[str, Outcome]:
+def _remove_everything(run: _Run) -> None:
     _remove_traces(run.host, run.engine)
+    _remove_bait(run.host, run.request.instance)
+
+
+def _run_cleanly(run: _Run) -> Dict[str, Outcome]:
+    _remove_everything(run)
     try:
         outcomes = run.execute()
     except BaseException:
         with contextlib.suppress(BulwarkError):
-            _remove_traces(run.host, run.engine)
+            _remove_everything(run)
         raise
-    _remove_traces(run.host, run.engine)
+    _remove_everything(run)
     return outcomes

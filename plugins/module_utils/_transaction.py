@@ -14,6 +14,7 @@ import re
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ansible_collections.bulwark.docker.plugins.module_utils._daemon_config import (
+    ROOTLESS_OWNER,
     Difference,
     Ledger,
     Merge,
@@ -45,6 +46,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._engine_state impor
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import (
     BulwarkError,
     ConfigError,
+    ConflictError,
     EngineError,
     HostError,
     RefusedError,
@@ -338,6 +340,11 @@ def _refuse_file_elsewhere(host: Host, instance: Instance) -> None:
 def _plan(host: Host, instance: Instance, request: SettingsRequest) -> _Plan:
     state = observe(host, instance)
     instance = state.instance
+    if (request.owner == ROOTLESS_OWNER) != instance.rootless:
+        raise ConflictError(
+            f"Set keys for {request.owner!r} on the engine {instance.name}: the keys of rootless engines belong to the "
+            f"role {ROOTLESS_OWNER!r}, which has none of the system's; use rootless_settings for them"
+        )
     _refuse_file_elsewhere(host, instance)
     record = load_record(host, instance)
     document = parse_config(state)

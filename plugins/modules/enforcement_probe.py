@@ -21,7 +21,10 @@ description:
   - Containers, images and what a killed earlier run left behind are removed before the module returns. They have the
     label C(bulwark.probe).
   - One container (controls only) runs for a moment with C(no-new-privileges=false) and the control group namespace of
-    the host, without network. Nothing runs privileged, no path of the host is writable.
+    the host, without network.
+  - For the probes of the group V(rootless), two containers without network get a directory mounted that this module
+    makes below C(/var/lib) and removes; one of them is privileged. Otherwise nothing runs privileged, and no path of
+    the host is writable.
   - All traffic stays on the host, between its own addresses and the containers of this run.
   - The probes of the group V(api) start no container. Those of the role V(daemon_tls) attack each TCP listener of the
     engine, also those that systemd opened for it; where there is none they do not apply, except V(api.tcp_plaintext),

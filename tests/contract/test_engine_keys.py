@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from ansible_collections.bulwark.docker.plugins.module_utils._daemon_config import ROOTLESS_OWNER
 from ansible_collections.bulwark.docker.plugins.module_utils._engine_keys import KEYS
 from ansible_collections.bulwark.docker.tests.contract.tree import (
     FQCN,
@@ -32,15 +33,15 @@ class Owned(NamedTuple):
     variable: str
 
 
-def callers_of_engine() -> set[str]:
-    """Return the roles that hand settings to the engine role."""
+def callers_of_engine(entry_point: str = "settings") -> set[str]:
+    """Return the roles that hand settings to the engine role: of the system's engine, or of users' (instance)."""
     found = set()
     for path in role_task_files():
         role = path.relative_to(ROOT).parts[1]
         for task in tasks_in(load_yaml(path), relative(path)):
             call = task.data.get("ansible.builtin.import_role")
             if role not in INTERNAL_ROLES and call and call.get("name") == f"{FQCN}.engine":
-                found.add(role)
+                found |= {role} if call.get("tasks_from", "settings") == entry_point else set()
     return found
 
 
@@ -80,6 +81,11 @@ def test_every_key_has_one_owner_that_calls_engine() -> None:
 
 ROLES = {"seccomp": {"seccomp_profile"}}
 KEY = Owned("seccomp-profile", "seccomp", "seccomp_profile")
+
+
+def test_one_role_alone_sets_up_the_engines_of_users() -> None:
+    assert callers_of_engine("instance") == {ROOTLESS_OWNER}
+    assert ROOTLESS_OWNER not in callers_of_engine()
 
 
 def test_ownership_faults_passes_a_sound_table() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.bulwark.docker.plugins.module_utils._daemon_config import (
     OWNERS,
+    ROOTLESS_OWNER,
     Entry,
     Ledger,
     Merge,
@@ -41,6 +42,9 @@ KEYS_BAD = [
     (BASELINE, "no-such-key", "belongs to the administrator"),
     ("daemon_tls", "tlsverify", "belong on the command line of the unit"),
     (BASELINE, "hosts", "belong on the command line of the unit"),
+    (ROOTLESS_OWNER, "iccc", "engines know no such key; look for a misspelling in rootless_settings"),
+    (ROOTLESS_OWNER, "hosts", "opens on a Unix socket alone"),
+    (ROOTLESS_OWNER, "tlsverify", "opens on a Unix socket alone"),
     ("nobody", "icc", "no role of that name owns keys; use one of|no role of that name owns keys of daemon.json"),
 ]
 
@@ -96,6 +100,15 @@ def test_key_of_somebody_else_is_refused(owner: str, key: str, message: str) -> 
     document, ledger = read(b"{}")
     with pytest.raises(ConflictError, match=message):
         merge_owned(document, ledger, owner, {key: True})
+
+
+def test_engine_of_a_user_has_one_owner_for_all_its_keys() -> None:
+    document, ledger = read(b'{"icc": true}')
+    merged = merge_owned(document, ledger, ROOTLESS_OWNER, {"data-root": "/x", "log-level": "info"})
+    assert merged.ledger.owned() == dict.fromkeys(("data-root", "log-level"), ROOTLESS_OWNER)
+    assert remove_owned(merged.document, merged.ledger, ROOTLESS_OWNER).document.raw == b'{"icc": true}'
+    with pytest.raises(ConflictError, match=r"line 1.*set rootless_settings to the same value"):
+        merge_owned(document, ledger, ROOTLESS_OWNER, {"icc": False})
 
 
 def test_listener_and_tls_keys_are_in_nobodys_set() -> None:

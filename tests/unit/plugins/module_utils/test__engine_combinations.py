@@ -25,6 +25,8 @@ V20, V26, V28, V29 = Version(20, 10, 24), Version(26, 1, 5), Version(28, 5, 2), 
 HOST = HostFacts()
 SWARM = HostFacts(swarm_active=True)
 NO_BRIDGE = HostFacts(bridge_netfilter=False)
+ROOTLESS = HostFacts(rootless=True)
+ROOTLESS_SELINUX = HostFacts(rootless=True, selinux_enabled=True)
 LIMIT = {"Name": "nofile", "Soft": 1, "Hard": 2}
 PEM = {
     "/ca": b"-----BEGIN CERTIFICATE-----",
@@ -55,6 +57,8 @@ COMBINATIONS_OK: list[tuple[Version, dict[str, Any], list[str], HostFacts]] = [
     (V26, {"bip": "10.1.1.1/24", "fixed-cidr": "10.1.1.0/25"}, [], HOST),
     (V26, {"userland-proxy": False}, [], NO_BRIDGE),
     (V28, {}, [], NO_BRIDGE),
+    (V28, {"userland-proxy": False, "icc": False}, [], ROOTLESS),
+    (V26, {"live-restore": False, "userland-proxy": True}, [], ROOTLESS),
     (V28, {"icc": False, "ipv6": True}, [], HOST),
     (V20, {"ip6tables": True, "experimental": True}, [], HOST),
     (V26, {"default-ulimits": {"nofile": LIMIT, "core": {"name": "core", "soft": -1, "hard": -1}}}, [], HOST),
@@ -299,6 +303,27 @@ COMBINATIONS_BAD: list[tuple[Version, dict[str, Any], list[str], HostFacts, str,
         True,
         "rootless",
     ),
+    (
+        V26,
+        {"live-restore": True},
+        [],
+        ROOTLESS,
+        "live_restore_rootless",
+        "live-restore",
+        True,
+        "set 'live-restore' in rootless_settings to false",
+    ),
+    (
+        V26,
+        {"userland-proxy": False},
+        [],
+        ROOTLESS,
+        "userland_proxy_rootless",
+        "userland-proxy",
+        True,
+        "no published port",
+    ),
+    (V26, {"selinux-enabled": True}, [], ROOTLESS_SELINUX, "selinux_rootless", "selinux-enabled", False, "label"),
     (
         V29,
         {"userns-remap": "x", "features": {"containerd-snapshotter": True}},

@@ -139,10 +139,17 @@ def test_select_refuses(wanted: list[str], message: str) -> None:
         (FACTS, set()),
         (
             Facts(python_problem="no Python", reader="/c", openssl="/o"),
-            {one.id for one in PROBES} - {"api.tcp_plaintext"},
+            {one.id for one in PROBES} - {"api.tcp_plaintext", "rootless.engine_process"},
         ),
         (Facts(python="/p", openssl="/o"), {"privilege.setuid_gain", "privilege.file_capability_gain"}),
-        (Facts(python="/p", reader="/c", openssl="/o", userns_remapped=True), {"privilege.file_capability_gain"}),
+        (
+            Facts(python="/p", reader="/c", openssl="/o", userns_remapped=True),
+            {
+                "privilege.file_capability_gain",
+                "rootless.privileged_host_file",
+                "rootless.privileged_kernel_setting",
+            },
+        ),
         (
             Facts(python="/p", reader="/c", openssl="/o", default_bridge=False),
             {"isolation.sibling_tcp", "isolation.sibling_udp", "network.userland_proxy"},

@@ -43,6 +43,12 @@ REFUSED = {
     ("subject", "read_root_only"),
     ("subject", "system_call"),
     ("host", "audit_unseen"),
+    ("subject", "host_root"),
+    ("subject", "make_node"),
+    ("mounted", "plant_file"),
+    ("mounted", "read_token"),
+    ("privileged", "read_token"),
+    ("privileged", "rewrite_setting"),
     ("host", "tls_foreign_certificate"),
     ("host", "tls_no_client_certificate"),
     ("host", "tls_old_protocol"),
@@ -75,10 +81,14 @@ class FakeEngineHost:
         self.crashing: set[str] = set()
         self.failing: dict[str, Callable[[], ApiResponse]] = {}
         self.clock = 1000.0
+        self.made: list[str] = []
+        self.removed: list[str] = []
+        self.modes: dict[str, int] = {}
         self.tcp_answer: bytes | Exception = b"HTTP/1.0 400 Bad Request\r\n"
         self.host_rc = 0
         self.files: dict[str, bytes] = {
             "/proc/77/comm": b"dockerd\n",
+            "/proc/77/status": b"Name:\tdockerd\nUid:\t1000\t1000\t1000\t1000\n",
             "/proc/77/cmdline": b"/usr/sbin/dockerd\0-H\0fd://\0--tlscert=/tls/cert.pem\0--tlskey\0/tls/key.pem\0",
             "/proc/77/net/tcp": TCP_TABLE.encode(),
             "/proc/77/net/unix": UNIX_TABLE.encode(),
@@ -88,6 +98,7 @@ class FakeEngineHost:
         }
         if not hardened:
             self.files["/proc/99/cmdline"] = PROXY
+            self.files["/proc/77/status"] = b"Name:\tdockerd\nUid:\t0\t0\t0\t0\n"
         self.links = {
             "/bin": "usr/bin",
             "/proc/77/fd/3": "socket:[7001]",
@@ -131,6 +142,21 @@ class FakeEngineHost:
         path = f"/usr/bin/{name}"
         return path if path in self.files else None
 
+    def make_directory(self, path: str, mode: int, uid: int = 0, gid: int = 0) -> None:
+        assert mode == 0o755
+        self.made.append(path)
+
+    def write_file(self, path: str, data: bytes, mode: int, uid: int, gid: int) -> None:
+        self.files[path] = data
+        self.modes[path] = mode
+
+    def remove_file(self, path: str) -> None:
+        self.files.pop(path, None)
+
+    def remove_directory(self, path: str) -> None:
+        assert not self.list_directory(path)
+        self.removed.append(path)
+
     # programs, time, sockets
 
     def run(
@@ -153,7 +179,8 @@ class FakeEngineHost:
         lines = []
         for action in spec["actions"]:
             self.told[action["name"]] = action["arguments"]
-            refused = (place, action["name"]) in REFUSED or (place == "host" and action["uid"])
+            refused = (place, action["name"]) in REFUSED and not harmless(action["arguments"])
+            refused = refused or (place == "host" and action["uid"])
             refused = refused or (action["name"] == "open_files" and action["arguments"]["count"] > 1000)
             lines.append(
                 {"id": action["id"], "gained": not (refused and self.hardened), "detail": "seen", "seconds": 0.5}
@@ -244,6 +271,11 @@ class FakeEngineHost:
         return frame(1, self.report(place, json.loads(container["payload"]["Cmd"][-1])).encode())
 
 
+def harmless(arguments: dict[str, Any]) -> bool:
+    """Whether an action is a control that a hardened engine grants at the same place."""
+    return str(arguments.get("path", "")).endswith("/open") or arguments.get("device") is False
+
+
 def good(value: Any) -> ApiResponse:
     return ApiResponse(200, json.dumps(value).encode())
 
@@ -325,7 +357,14 @@ def test_probe_of_the_api_alone_starts_no_container() -> None:
 def test_sibling_listens_before_the_attackers_start() -> None:
     host = FakeEngineHost()
     probe(host)
-    assert [name.rsplit("-", 1)[1] for name in host.started] == ["sibling", "subject", "relaxed", "writer"]
+    assert [name.rsplit("-", 1)[1] for name in host.started] == [
+        "sibling",
+        "subject",
+        "relaxed",
+        "mounted",
+        "privileged",
+        "writer",
+    ]
 
 
 def test_check_mode_tells_the_plan_and_asks_only() -> None:
@@ -370,7 +409,7 @@ def test_image_holds_program_and_readers() -> None:
         assert archive.getmember("bin").linkname == "usr/bin"
 
 
-@pytest.mark.parametrize("place", ["subject", "relaxed", "sibling"])
+@pytest.mark.parametrize("place", ["subject", "relaxed", "sibling", "mounted", "privileged"])
 def test_container_that_cannot_start_never_looks_like_a_protection(place: str) -> None:
     host = FakeEngineHost()
     host.failing[f"POST /containers/id-bulwark-probe-{RUN_ID}-{place}/start"] = refuse(500, "runc failed")
@@ -575,4 +614,40 @@ def test_python_outside_of_usr_cannot_run_in_a_container() -> None:
     host.real_path = lambda path: path.replace("/usr/bin/python3", "/opt/python/bin/python3")  # type: ignore[method-assign]
     found = verdicts(probe(host))
     assert found.pop("api.tcp_plaintext") == "blocked"
+    assert found.pop("rootless.engine_process") == "blocked"
     assert set(found.values()) == {"not_applicable"}
+
+
+BAIT = f"/var/lib/bulwark-probe-system@{RUN_ID}"
+
+
+def test_bait_is_roots_own_and_goes_with_the_containers() -> None:
+    host = FakeEngineHost()
+    seen: list[dict[str, Any]] = []
+    create = host.create
+    host.create = lambda name, payload: seen.append(payload["HostConfig"]) or create(name, payload)  # type: ignore[func-returns-value, method-assign]
+    probe(host, "rootless.privileged_host_file")
+    assert (host.made, host.removed) == ([BAIT], [BAIT])
+    assert host.modes == {f"{BAIT}/secret": 0o600, f"{BAIT}/open": 0o644}
+    assert [path for path in host.files if path.startswith("/var/lib")] == []
+    [only] = seen
+    assert only["Privileged"] is True
+    assert only["NetworkMode"] == "none"
+    assert [mount for mount in only["Mounts"] if not mount["ReadOnly"]] == [
+        {"Type": "bind", "Source": BAIT, "Target": "/probe/bait", "ReadOnly": False}
+    ]
+
+
+def test_only_the_bait_of_the_same_engine_is_cleared_away() -> None:
+    host = FakeEngineHost()
+    other = "/var/lib/bulwark-probe-rootless-ann@old/secret"
+    host.files.update({"/var/lib/bulwark-probe-system@old/secret": b"", other: b""})
+    probe(host, "limits.nofile")
+    assert "/var/lib/bulwark-probe-system@old" in host.removed
+    assert [path for path in host.files if path.startswith("/var/lib")] == [other]
+
+
+def test_engine_process_that_is_gone_is_no_proof_of_its_uid() -> None:
+    host = FakeEngineHost()
+    del host.files["/proc/77/status"]
+    assert verdicts(probe(host, "rootless.engine_process")) == {"rootless.engine_process": "error"}

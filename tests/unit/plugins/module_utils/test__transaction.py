@@ -149,6 +149,14 @@ def test_restart_without_live_restore_brings_containers_back() -> None:
     assert [entry.id for entry in host.engine.alive()] == ["web"]
 
 
+def test_keys_of_users_engines_are_refused_on_the_systems() -> None:
+    host = MemoryHost(b"{}")
+    mutations = list(host.mutations)
+    with pytest.raises(ConflictError, match=r"on the engine system: .* role 'rootless', which has none of"):
+        apply(host, {"icc": False}, owner="rootless")
+    assert host.mutations == mutations
+
+
 def test_stopping_containers_is_refused_before_anything_is_written() -> None:
     host = _with_container()
     with pytest.raises(RefusedError, match=r"1 running container\(s\) would be stopped \(web\).*live-restore"):
