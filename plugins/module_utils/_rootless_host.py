@@ -35,6 +35,8 @@ SYSCTL_FILE = "/etc/sysctl.d/60-bulwark-docker-rootless.conf"
 MODULES_FILE = "/etc/modules-load.d/bulwark-docker-rootless.conf"
 LOGIN_FILE = "/etc/profile.d/bulwark-docker-rootless.sh"
 PROFILE_FILE = PROFILE_DIRECTORY + "/bulwark-rootlesskit"
+# States of units that are left alone: there is none, or somebody else has masked it.
+NOT_OURS = ("not-found", "", "masked")
 SYSTEM_UNITS = ("docker.socket", "docker.service")
 FORMAT = 1
 
@@ -197,7 +199,7 @@ class _Work:
             # On disk before the first step, so that a killed run can still be taken back.
             _write_record(self.host, self.record._replace(units=states))
         for unit in SYSTEM_UNITS:
-            if states[unit][0] in ("not-found", ""):
+            if states[unit][0] in NOT_OURS:
                 continue
             if self._asked("is-enabled", unit) == "masked" and self._asked("is-active", unit) == "inactive":
                 continue
@@ -207,14 +209,13 @@ class _Work:
         return states
 
     def _start_units(self) -> None:
-        """Give the system's engine back as it was."""
-        for unit, (enabled, active) in self.record.units.items():
-            if enabled in ("not-found", "", "masked"):
-                continue
-            self.reasons.append(f"{unit}: unmasked")
-            if self.request.check_mode:
-                continue
-            _run(self.host, "systemctl", "unmask", unit)
+        """Give the system's engine back as it was; the service cannot start while its socket is masked."""
+        ours = {unit: states for unit, states in self.record.units.items() if states[0] not in NOT_OURS}
+        self.reasons += [f"{unit}: unmasked" for unit in ours]
+        if self.request.check_mode or not ours:
+            return
+        _run(self.host, "systemctl", "unmask", *ours)
+        for unit, (_enabled, active) in ours.items():
             if active in ("active", "activating", "reloading"):
                 _run(self.host, "systemctl", "start", unit)
 

@@ -237,8 +237,19 @@ def _assignment(name: str, value: str) -> str:
     return f'Environment="{name}={quoted}"\n'
 
 
+def _check_port_driver(choices: UnitChoices) -> None:
+    """Refuse what rootlesskit refuses at start: pasta does the ports itself, and nothing else can."""
+    network, driver = choices.network, choices.port_driver
+    if driver != "default" and (network == "pasta") != (driver == "implicit"):
+        raise ConfigError(
+            f"Publish ports of a rootless engine: the port driver {driver!r} does not go with the network {network!r} "
+            "(rootless_port_driver, rootless_network); use implicit with pasta alone"
+        )
+
+
 def unit_text(choices: UnitChoices) -> str:
-    """The unit of a user's engine; ConfigError for an environment that no unit can carry."""
+    """The unit of a user's engine; ConfigError for what no unit can carry and what rootlesskit refuses."""
+    _check_port_driver(choices)
     environment = {"PATH": UNIT_PATH}
     prefix = "DOCKERD_ROOTLESS_ROOTLESSKIT_"
     if choices.network != "default":

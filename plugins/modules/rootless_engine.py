@@ -49,7 +49,7 @@ options:
     description:
       - How published ports get into the engine's network. V(builtin) is fast and hides the addresses of clients from
         containers, V(slirp4netns) and V(implicit) (for pasta) show them.
-      - V(default) is V(implicit) with O(network=pasta), else the engine's default.
+      - V(default) is V(implicit) with O(network=pasta), which has no other, else the engine's default, V(builtin).
     type: str
     choices: [default, builtin, slirp4netns, implicit]
     default: default

@@ -16,9 +16,11 @@ def test_nothing_of_ours_is_left(host):
     for name in ("subuid", "subgid"):
         assert host.check_output(f"cat /etc/{name}") == "# by hand\nann:100000:65536"
     assert host.check_output("ls /var/lib/systemd/linger") == ""
-    names = "-name '*bulwark*' -o -path '*/.config/*' -o -path '*/share/docker'"
-    found = host.check_output(f"find /home /etc /var/lib -xdev \\( {names} \\) -print")
-    assert [path for path in found.splitlines() if "repo" not in path and "/system/bulwark-" not in path] == []
+    names = "-name '*bulwark-*' -o -path '*/.config/*' -o -path '*/share/docker'"
+    found = host.check_output(f"find /home /etc /var/lib/systemd -xdev \\( {names} \\) -print")
+    assert host.run("ls -d /var/lib/bulwark-docker").rc == 2
+    # The test hosts have units of their own for network and log-ins.
+    assert [path for path in found.splitlines() if "/bulwark-network" not in path and "/bulwark-ssh" not in path] == []
     assert host.check_output("sysctl -n net.ipv4.ip_unprivileged_port_start") == "1024"
 
 

@@ -169,6 +169,7 @@ class RootlessHost(MemoryHost):
         if words == ("--version",):
             return CommandResult(0, "systemd 257 (257)\n", "")
         unit = self.system_units.get(words[-1], ["not-found", "inactive"])
+        masked = any(states[0] == "masked" for states in self.system_units.values())
         if words[0] == "is-enabled":
             return CommandResult(0, unit[0] + "\n", "")
         if words[0] == "is-active":
@@ -176,7 +177,10 @@ class RootlessHost(MemoryHost):
         if words[0] == "mask":
             unit[:] = ["masked", "inactive"]
         elif words[0] == "unmask":
-            unit[0] = "enabled"
+            for name in words[1:]:
+                self.system_units[name][0] = "enabled"
+        elif words[0] == "start" and masked:
+            return CommandResult(1, "", "Unit docker.socket is masked.")
         elif words[0] == "start":
             unit[1] = "active"
         else:

@@ -194,6 +194,14 @@ def test_choices_reach_the_script() -> None:
     assert started_with(builtin)[1]["DOCKERD_ROOTLESS_ROOTLESSKIT_PORT_DRIVER"] == "slirp4netns"
 
 
+@pytest.mark.parametrize(
+    ("network", "driver"), [("pasta", "builtin"), ("default", "implicit"), ("pasta", "slirp4netns")]
+)
+def test_port_driver_that_rootlesskit_refuses_is_refused_before(network: str, driver: str) -> None:
+    with pytest.raises(ConfigError, match="use implicit with pasta alone"):
+        unit_text(UnitChoices(SCRIPT, network, 0, driver))
+
+
 @given(st.text(min_size=1, max_size=20), st.text(max_size=40))
 def test_environment_cannot_break_out_of_its_line(name: str, value: str) -> None:
     try:
