@@ -26,6 +26,7 @@ import platform
 import resource
 import signal
 import socket
+import stat
 import struct
 import sys
 import threading
@@ -628,14 +629,90 @@ def audit_key(text: str, path: str, started: float) -> str:
     return next((keys[identity] for identity in named if keys.get(identity)), "")
 
 
+def root_mapped(to_root: bool) -> Outcome:
+    """See which id outside the root of this user namespace has; with to_root, gained only when that is root again."""
+    with open("/proc/self/uid_map", encoding="ascii") as stream:
+        lines = [[int(word) for word in line.split()] for line in stream]
+    for inside, outside, count in lines:
+        if inside <= 0 < inside + count:
+            number = outside - inside
+            return not to_root or number == 0, f"/proc/self/uid_map: 0 is {number} outside, {count} ids"
+    raise RuntimeError("/proc/self/uid_map does not map 0")
+
+
+def read_file(path: str, token: str) -> Outcome:
+    """Read a file that belongs to somebody else."""
+    try:
+        with open(path, encoding="ascii") as stream:
+            found = stream.read()
+    except PermissionError as error:
+        return False, f"{path}: {error_text(error)}"
+    if found != token:
+        raise RuntimeError(f"{path} holds {found[:40]!r} instead of the token of this run")
+    return True, f"{path} was read"
+
+
+def append_file(path: str) -> Outcome:
+    """Write to a file, which is made where it is missing."""
+    try:
+        with open(path, "a", encoding="ascii") as stream:
+            stream.write("changed\n")
+    except PermissionError as error:
+        return False, f"{path}: {error_text(error)}"
+    return True, f"{path} was written"
+
+
+def leave_setuid(program: str, path: str) -> Outcome:
+    """Put a set-uid copy of a program where somebody else can run it; it appears at once and complete."""
+    with open(program, "rb") as stream:
+        content = stream.read()
+    with open(path + ".new", "wb") as stream:
+        stream.write(content)
+    os.chmod(path + ".new", 0o4755)
+    os.rename(path + ".new", path)
+    return True, f"{path} was left with mode 4755"
+
+
+def run_setuid(path: str, seconds: float) -> Outcome:
+    """Run a copy of the program id that somebody left, as soon as it is there; gained when it says that it is root."""
+    deadline = time.monotonic() + seconds
+    while not os.path.exists(path):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{path} did not appear")
+        time.sleep(0.05)
+    owner = os.stat(path).st_uid
+    status, said = _run_program(path, "-u")
+    number = said.decode("utf-8", "replace").strip()
+    if status != 0 or not number.isdigit():
+        return False, f"{path} (owner {owner}): status {status}, {number[:200]}"
+    return number == "0", f"uid {os.getuid()} ran {path} (owner {owner}) and became uid {number}"
+
+
+def make_node(path: str, device: bool) -> Outcome:
+    """Make a node of the kernel's null device, or a pipe."""
+    kind, number = (stat.S_IFCHR, os.makedev(1, 3)) if device else (stat.S_IFIFO, 0)
+    try:
+        os.mknod(path, kind | 0o600, number)
+    except PermissionError as error:
+        return False, f"{path}: {error_text(error)}"
+    os.unlink(path)
+    return True, f"{path} was made"
+
+
 ACTIONS: Dict[str, Callable[..., Outcome]] = {
+    "append_file": append_file,
     "audit_mark": audit_mark,
     "audit_unseen": audit_unseen,
     "cgroup_view": cgroup_view,
     "flood": flood,
+    "leave_setuid": leave_setuid,
+    "make_node": make_node,
     "open_files": open_files,
     "own_exchange": own_exchange,
+    "read_file": read_file,
     "read_root_only": read_root_only,
+    "root_mapped": root_mapped,
+    "run_setuid": run_setuid,
     "serve": serve,
     "system_call": system_call,
     "tcp_exchange": tcp_exchange,

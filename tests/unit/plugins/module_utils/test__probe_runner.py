@@ -49,6 +49,15 @@ REFUSED = {
     ("host", "tls_plaintext"),
     ("host", "tls_server_certificate"),
 }
+# The same for actions of which only some are the attack.
+REFUSED_WITH = {
+    ("subject", "read_file", "path", "/probe/share/secret"),
+    ("subject", "append_file", "path", "/probe/share/precious"),
+    ("subject", "make_node", "device", True),
+    ("subject", "root_mapped", "to_root", True),
+    ("host", "run_setuid", "path", f"/var/lib/bulwark-probe-{RUN_ID}/open/left"),
+}
+SIBLING_PID = 66
 
 
 class FakeEngineHost:
@@ -85,7 +94,10 @@ class FakeEngineHost:
             "/proc/88/comm": b"sshd\n",
             "/usr/bin/cat": b"reader",
             "/usr/bin/openssl": b"",
+            "/usr/bin/id": b"id",
+            f"/proc/{SIBLING_PID}/status": f"Name:\tpython3\nUid:\t{231072 if hardened else 0}\t0\t0\t0\n".encode(),
         }
+        self.shared: dict[str, tuple[bytes, int]] = {}
         if not hardened:
             self.files["/proc/99/cmdline"] = PROXY
         self.links = {
@@ -104,7 +116,9 @@ class FakeEngineHost:
 
     def stat(self, path: str) -> FileStat | None:
         size = self.log_sizes().get(path, 1)
-        if path in ("/usr/bin/python3", "/usr/bin/cat") or path in self.log_sizes():
+        if path.endswith("/open/made"):
+            return FileStat("file", 0o644, 231072 if self.hardened else 0, 0, 8, 0, 0)
+        if path in ("/usr/bin/python3", "/usr/bin/cat", "/usr/bin/id") or path in self.log_sizes():
             return FileStat("file", 0o755, 0, 0, size, 0, 0)
         return FileStat("directory", 0o755, 0, 0, 0, 0, 0) if path in ("/bin", "/lib") else None
 
@@ -117,8 +131,20 @@ class FakeEngineHost:
                 found = {base: 900_000, f"{base}.1": 1_050_000} if self.hardened else {base: 4_300_000}
         return found
 
+    def make_directory(self, path: str, mode: int, uid: int = 0, gid: int = 0) -> None:
+        self.shared[path] = (b"", mode)
+
+    def write_file(self, path: str, data: bytes, mode: int, uid: int, gid: int) -> None:
+        self.shared[path] = (data, mode)
+
+    def empty_directory(self, path: str) -> None:
+        self.shared = {name: entry for name, entry in self.shared.items() if not name.startswith(path + "/")}
+
+    def remove_directory(self, path: str) -> None:
+        self.shared.pop(path, None)
+
     def list_directory(self, path: str) -> list[str]:
-        paths = [*self.files, *self.links, *self.log_sizes()]
+        paths = [*self.files, *self.links, *self.log_sizes(), *self.shared]
         return sorted({name[len(path) + 1 :].split("/")[0] for name in paths if name.startswith(path + "/")})
 
     def real_path(self, path: str) -> str:
@@ -153,7 +179,9 @@ class FakeEngineHost:
         lines = []
         for action in spec["actions"]:
             self.told[action["name"]] = action["arguments"]
-            refused = (place, action["name"]) in REFUSED or (place == "host" and action["uid"])
+            refused = (place, action["name"]) in REFUSED or (action["uid"] and action["name"] == "unix_version")
+            given = [(name, value) for name, value in action["arguments"].items() if not isinstance(value, list)]
+            refused = refused or any((place, action["name"], *pair) in REFUSED_WITH for pair in given)
             refused = refused or (action["name"] == "open_files" and action["arguments"]["count"] > 1000)
             lines.append(
                 {"id": action["id"], "gained": not (refused and self.hardened), "detail": "seen", "seconds": 0.5}
@@ -229,7 +257,7 @@ class FakeEngineHost:
         host = container["payload"]["HostConfig"]
         ports = {port: [{"HostIp": "127.0.0.1", "HostPort": "32768"}] for port in host.get("PortBindings", {})}
         return {
-            "State": {"Running": container["name"].rsplit("-", 1)[1] not in self.crashing},
+            "State": {"Running": container["name"].rsplit("-", 1)[1] not in self.crashing, "Pid": SIBLING_PID},
             "HostConfig": {"LogConfig": host.get("LogConfig", {"Type": "json-file", "Config": self.log_options})},
             "NetworkSettings": {
                 "Networks": {"bridge": {"IPAddress": "172.17.0.2", "GlobalIPv6Address": ""}},
@@ -290,11 +318,38 @@ def test_open_engine_blocks_no_probe() -> None:
     assert set(verdicts(probe(host)).values()) == {"not_blocked"}
 
 
+def test_only_the_subject_gets_a_directory_of_the_host_and_root_alone_its_files() -> None:
+    host = FakeEngineHost()
+    seen: dict[str, tuple[bytes, int]] = {}
+    host.failing["POST /containers/id-"] = lambda: seen.update(host.shared) or ApiResponse(204, b"")  # type: ignore[func-returns-value]
+    mounts: dict[str, list[str]] = {}
+    create = host.create
+
+    def noted(name: str, payload: dict[str, Any]) -> ApiResponse:
+        mounts[name.rsplit("-", 1)[1]] = [mount["Target"] for mount in payload["HostConfig"]["Mounts"]]
+        return create(name, payload)
+
+    host.create = noted  # type: ignore[method-assign]
+    probe(host, "userns_remap", "isolation")
+    share = f"/var/lib/bulwark-probe-{RUN_ID}"
+    assert {place: "/probe/share" in targets for place, targets in mounts.items()} == {
+        "sibling": False,
+        "subject": True,
+        "relaxed": False,
+    }
+    assert {path: mode for path, (_data, mode) in seen.items()} == {
+        share: 0o711,
+        f"{share}/open": 0o1777,
+        f"{share}/secret": 0o600,
+        f"{share}/precious": 0o600,
+    }
+
+
 @pytest.mark.parametrize("hardened", [True, False])
 def test_nothing_stays_behind_and_the_engine_is_locked_meanwhile(hardened: bool) -> None:
     host = FakeEngineHost(hardened)
     probe(host)
-    assert (host.containers, host.images) == ({}, {})
+    assert (host.containers, host.images, host.shared) == ({}, {}, {})
     assert host.locked == ["/run/bulwark-docker/system.lock"]
 
 
@@ -302,8 +357,9 @@ def test_traces_of_a_killed_run_are_removed_before_the_first_container() -> None
     host = FakeEngineHost()
     host.containers[LEFT_CONTAINER] = {"name": "old-subject"}
     host.images[LEFT_IMAGE] = b""
+    host.shared = {"/var/lib/bulwark-probe-old": (b"", 0o711), "/var/lib/bulwark-probe-old/open": (b"", 0o1777)}
     probe(host, "limits.nofile")
-    assert (host.containers, host.images) == ({}, {})
+    assert (host.containers, host.images, host.shared) == ({}, {}, {})
     removal = host.requests.index(("DELETE", f"/images/{LEFT_IMAGE}"))
     assert ("DELETE", f"/containers/{LEFT_CONTAINER}") in host.requests[:removal]
     assert removal < host.requests.index(("POST", "/images/create"))
@@ -354,6 +410,7 @@ def test_engine_without_default_bridge_leaves_the_rest_of_the_probes() -> None:
         "isolation.sibling_tcp",
         "isolation.sibling_udp",
         "network.userland_proxy",
+        "userns_remap.process_owner",
     ]
     assert f"bulwark-probe-{RUN_ID}-sibling" not in host.started
 
