@@ -19,6 +19,8 @@ __all__ = ["ACTIONS", "Decision", "Situation", "decide"]
 # From the least to the most disruptive one.
 ACTIONS = ("nothing", "reload", "restart", "socket_and_service", "full_stop", "start")
 MISSING = object()
+# With another value the engine works on other data, and does not find the containers that live on.
+ABANDONING = frozenset(("userns-remap",))
 
 
 class Situation(NamedTuple):
@@ -151,7 +153,7 @@ def _finish(
     if restarts and situation.running_containers > 0 and situation.live_restore:
         # The next engine finds live containers, and without live-restore in its file it ends them.
         stops = situation.wanted.get("live-restore") is not True and not _flag_live_restore(situation.wanted_argv)
-    if action == "full_stop":
+    if action == "full_stop" or (situation.running_containers > 0 and ABANDONING.intersection(keys)):
         stops = True
     return Decision(action, keys, tuple(reasons), stops, first, deferred)
 

@@ -562,6 +562,14 @@ class _Check:
                 "'userns-remap' does not work on a rootless engine",
                 self.change("userns-remap", '""'),
             )
+        if remapped.partition(":")[0] in ("root", "0"):
+            self.add(
+                "userns_remap_root",
+                "userns-remap",
+                f"'userns-remap' {remapped!r} maps nothing, and yet hides images and volumes",
+                self.change("userns-remap", "a user without privileges"),
+                fatal=False,
+            )
         if rootless:
             self.rootless()
         snapshotter = settings.table("features").get("containerd-snapshotter") is True

@@ -62,9 +62,10 @@ def _plain_flags(argv: Sequence[str], dropped: Sequence[str]) -> List[str]:
     return kept
 
 
-def validate_with_dockerd(host: Host, state: EngineState, raw: bytes) -> None:
+def validate_with_dockerd(host: Host, state: EngineState, raw: bytes, forecast: bool = False) -> None:
     """Let the host's own dockerd check a daemon.json together with the unit's flags; nothing is written anywhere.
 
+    C(forecast) tells that a user whom the file names may still have to be made.
     Raises ConfigError with dockerd's words.
     """
     path = state.instance.config_path
@@ -72,7 +73,8 @@ def validate_with_dockerd(host: Host, state: EngineState, raw: bytes) -> None:
     old = state.version < VALIDATE_SINCE
     # With "default" newer engines would create the user dockremap just to validate.
     dropped = list(NOWHERE_KEYS) if old else []
-    if document.data.get("userns-remap") == "default":
+    remapped = str(document.data.get("userns-remap") or "")
+    if remapped == "default" or (forecast and host.user(remapped.partition(":")[0]) is None):
         dropped.append("userns-remap")
     no_flags = ["config-file", *(NOWHERE_KEYS if old else ())]
     if "default" in state.flags.values.get("userns-remap", ()):

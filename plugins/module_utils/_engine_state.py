@@ -153,12 +153,12 @@ def read_process(host: Host, pid: int) -> Optional[Process]:
     return Process(pid, ticks, boot_id.decode("ascii").strip(), host.now() - age, argv)
 
 
-def api_json(host: Host, instance: Instance, path: str) -> Any:
+def api_json(host: Host, instance: Instance, path: str, timeout: float = 10.0) -> Any:
     """GET a JSON document from the engine's API.
 
     Raises EngineError for any other answer than 200, HostError when nothing answers.
     """
-    answer = host.api(instance.api_socket, "GET", path)
+    answer = host.api(instance.api_socket, "GET", path, timeout=timeout)
     if answer.status != 200:
         text = answer.body.decode("utf-8", "replace").strip()
         raise EngineError(

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import fcntl
 import functools
+import hashlib
 import http.client
 import os
 import pwd
@@ -25,9 +26,11 @@ from ansible_collections.bulwark.docker.plugins.module_utils._host_api import (
     ApiResponse,
     CommandResult,
     FileStat,
+    FreeSpace,
     TlsAnswer,
     UserAccount,
 )
+from ansible_collections.bulwark.docker.plugins.module_utils._id_shift import IdShift, shift_attribute, shift_id
 
 __all__ = ["LocalHost"]
 
@@ -37,6 +40,7 @@ PARENT_MODE = 0o755
 # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED, and X509_V_FLAG_NO_CHECK_TIME.
 OUT_OF_TIME = (9, 10)
 NO_CHECK_TIME = 0x200000
+BLOCK = 1 << 20
 REMEDIES = {
     errno.ENOSPC: "free space on that file system and run again",
     errno.EDQUOT: "free space within the quota and run again",
@@ -62,6 +66,123 @@ class _UnixConnection(http.client.HTTPConnection):
 def _explain(asked: str, path: str, exc: OSError) -> HostError:
     remedy = REMEDIES.get(exc.errno or 0, "look at that path on the host")
     return HostError(f"{asked}: {exc.strerror or exc} ({path}); {remedy}")
+
+
+class _Tree:
+    """Everything below a directory, with the ids that it gets elsewhere; paths are relative, "" is the top."""
+
+    def __init__(self, top: str, uids: Sequence[IdShift], gids: Sequence[IdShift]) -> None:
+        self.top = top
+        self.uids = uids
+        self.gids = gids
+
+    def path(self, relative: str) -> str:
+        return os.path.join(self.top, relative) if relative else self.top
+
+    def walk(self) -> Iterator[Tuple[str, os.stat_result]]:
+        """Every path in a fixed order, directories before what they hold."""
+        pending = [""]
+        while pending:
+            relative = pending.pop()
+            found = os.lstat(self.path(relative))
+            yield relative, found
+            if stat.S_ISDIR(found.st_mode):
+                pending += [os.path.join(relative, name) for name in sorted(os.listdir(self.path(relative)))]
+
+    def owner(self, relative: str, found: os.stat_result) -> Tuple[int, int]:
+        uid, gid = shift_id(found.st_uid, self.uids), shift_id(found.st_gid, self.gids)
+        if uid is None or gid is None:
+            raise HostError(
+                f"copy a directory: {found.st_uid}:{found.st_gid} owns a file and is none of the ids that can be "
+                f"mapped ({self.path(relative)}); give it another owner, or map a larger range"
+            )
+        return uid, gid
+
+    def attributes(self, relative: str) -> List[Tuple[str, bytes]]:
+        path = self.path(relative)
+        try:
+            names = sorted(os.listxattr(path, follow_symlinks=False))
+        except OSError as exc:
+            if exc.errno != errno.ENOTSUP:
+                raise
+            names = []
+        found = []
+        for name in names:
+            raw = os.getxattr(path, name, follow_symlinks=False)
+            kept, value = shift_attribute(name, raw, self.uids, self.gids)
+            if kept and value is None:
+                raise HostError(
+                    f"copy a directory: its attribute {name} names an id that cannot be mapped ({path}); "
+                    "remove that entry with setfacl or setcap, or map a larger range"
+                )
+            if kept and value is not None:
+                found.append((name, value))
+        return found
+
+    def content(self, relative: str) -> Iterator[bytes]:
+        handle = os.open(self.path(relative), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as stream:
+            yield from iter(lambda: stream.read(BLOCK), b"")
+
+    def digest(self) -> str:
+        total = hashlib.sha256()
+        for relative, found in self.walk():
+            facts = [relative, oct(found.st_mode), *self.owner(relative, found), *self.attributes(relative)]
+            if stat.S_ISREG(found.st_mode):
+                content = hashlib.sha256()
+                for block in self.content(relative):
+                    content.update(block)
+                facts.append(content.hexdigest())
+            elif stat.S_ISLNK(found.st_mode):
+                facts.append(os.readlink(self.path(relative)))
+            elif not stat.S_ISDIR(found.st_mode):
+                facts.append(found.st_rdev)
+            total.update(repr(facts).encode("utf-8", "surrogateescape") + b"\n")
+        return total.hexdigest()
+
+    def copy_into(self, target: str) -> None:
+        linked: Dict[Tuple[int, int], str] = {}
+        directories = []
+        for relative, found in self.walk():
+            path = os.path.join(target, relative) if relative else target
+            if stat.S_ISDIR(found.st_mode):
+                directories.append((relative, found, path))
+                if relative:
+                    os.mkdir(path, 0o700)
+                continue
+            first = linked.setdefault((found.st_dev, found.st_ino), path) if found.st_nlink > 1 else path
+            if first != path:
+                os.link(first, path, follow_symlinks=False)
+                continue
+            self._make(relative, found, path)
+            self._dress(relative, found, path)
+        for relative, found, path in reversed(directories):
+            self._dress(relative, found, path)
+
+    def _make(self, relative: str, found: os.stat_result, path: str) -> None:
+        if stat.S_ISLNK(found.st_mode):
+            os.symlink(os.readlink(self.path(relative)), path)
+            return
+        if not stat.S_ISREG(found.st_mode):
+            os.mknod(path, stat.S_IFMT(found.st_mode) | 0o600, found.st_rdev)
+            return
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as stream:
+            for block in self.content(relative):
+                if block.strip(b"\0"):
+                    stream.write(block)
+                else:
+                    stream.seek(len(block), os.SEEK_CUR)  # a hole stays a hole
+            stream.truncate()
+
+    def _dress(self, relative: str, found: os.stat_result, path: str) -> None:
+        uid, gid = self.owner(relative, found)
+        os.lchown(path, uid, gid)
+        if not stat.S_ISLNK(found.st_mode):
+            os.chmod(path, stat.S_IMODE(found.st_mode))
+        for name, value in self.attributes(relative):
+            os.setxattr(path, name, value, follow_symlinks=False)
+        os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns), follow_symlinks=False)
 
 
 class LocalHost:
@@ -181,6 +302,41 @@ class LocalHost:
         except OSError as exc:
             raise _explain("list a directory", path, exc) from exc
 
+    def empty_directory(self, path: str) -> None:
+        try:
+            names = os.listdir(path)
+            for name in names:
+                below = os.path.join(path, name)
+                if os.path.isdir(below) and not os.path.islink(below):
+                    shutil.rmtree(below)
+                else:
+                    os.unlink(below)
+        except FileNotFoundError:
+            return
+        except OSError as exc:
+            raise _explain("empty a directory", path, exc) from exc
+
+    def copy_tree(self, source: str, target: str, uids: Sequence[IdShift], gids: Sequence[IdShift]) -> None:
+        try:
+            _Tree(source, uids, gids).copy_into(target)
+        except OSError as exc:
+            raise _explain("copy a directory", str(exc.filename or source), exc) from exc
+
+    def tree_digest(self, path: str, uids: Sequence[IdShift], gids: Sequence[IdShift]) -> str:
+        try:
+            return _Tree(path, uids, gids).digest()
+        except OSError as exc:
+            raise _explain("read a directory", str(exc.filename or path), exc) from exc
+
+    def free_space(self, path: str) -> FreeSpace:
+        while not os.path.exists(path):
+            path = os.path.dirname(path)
+        try:
+            found = os.statvfs(path)
+            return FreeSpace(os.stat(path).st_dev, found.f_bavail * found.f_frsize)
+        except OSError as exc:
+            raise _explain("measure a file system", path, exc) from exc
+
     def real_path(self, path: str) -> str:
         return os.path.realpath(path)
 
@@ -226,10 +382,16 @@ class LocalHost:
     ) -> ApiResponse:
         connection = _UnixConnection(socket_path, timeout)
         headers = {"Content-Type": "application/json"} if body is not None else {}
-        try:
+        with self._asking(connection, method, path, socket_path):
             connection.request(method, path, body=body, headers=headers)
             answer = connection.getresponse()
             return ApiResponse(answer.status, answer.read())
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _asking(connection: http.client.HTTPConnection, method: str, path: str, socket_path: str) -> Iterator[None]:
+        try:
+            yield
         except (OSError, http.client.HTTPException) as exc:
             raise HostError(
                 f"ask the engine's API for {method} {path}: {str(exc) or type(exc).__name__} ({socket_path}); "
@@ -237,6 +399,36 @@ class LocalHost:
             ) from exc
         finally:
             connection.close()
+
+    def download(self, socket_path: str, path: str, target: str, timeout: float) -> ApiResponse:
+        connection = _UnixConnection(socket_path, timeout)
+        with self._asking(connection, "GET", path.partition("?")[0], socket_path):
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            if answer.status != 200:
+                return ApiResponse(answer.status, answer.read())
+            try:
+                self._unlink(target)
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                with os.fdopen(os.open(target, flags, 0o600), "wb") as stream:
+                    shutil.copyfileobj(answer, stream, BLOCK)
+                    if answer.length:
+                        raise http.client.IncompleteRead(b"", answer.length)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+            except OSError as exc:
+                raise _explain("write a file", target, exc) from exc
+            return ApiResponse(200, b"")
+
+    def upload(self, socket_path: str, path: str, source: str, timeout: float) -> ApiResponse:
+        connection = _UnixConnection(socket_path, timeout)
+        with self._asking(connection, "POST", path.partition("?")[0], socket_path), open(source, "rb") as stream:
+            size = str(os.fstat(stream.fileno()).st_size)
+            connection.request(
+                "POST", path, body=stream, headers={"Content-Type": "application/x-tar", "Content-Length": size}
+            )
+            answer = connection.getresponse()
+            return ApiResponse(answer.status, answer.read())
 
     def tcp_request(self, address: str, port: int, data: bytes, timeout: float = 3.0) -> bytes:
         try:

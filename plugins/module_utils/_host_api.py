@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from typing import ContextManager, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
 
-__all__ = ["ApiResponse", "CommandResult", "FileStat", "Host", "TlsAnswer", "UserAccount"]
+from ansible_collections.bulwark.docker.plugins.module_utils._id_shift import IdShift
+
+__all__ = ["ApiResponse", "CommandResult", "FileStat", "FreeSpace", "Host", "TlsAnswer", "UserAccount"]
 
 
 class FileStat(NamedTuple):
@@ -66,6 +68,13 @@ class UserAccount(NamedTuple):
     home: str
 
 
+class FreeSpace(NamedTuple):
+    """A file system, by the number of its device, and the bytes that root may still write there."""
+
+    device: int
+    available: int
+
+
 class Host(Protocol):
     """The host a module works on. Every method raises HostError with the path or program in its text."""
 
@@ -89,6 +98,22 @@ class Host(Protocol):
 
     def list_directory(self, path: str) -> List[str]:
         """Sorted names in a directory, empty when it does not exist."""
+
+    def empty_directory(self, path: str) -> None:
+        """Remove everything below a directory; a missing one is fine."""
+
+    def copy_tree(self, source: str, target: str, uids: Sequence[IdShift], gids: Sequence[IdShift]) -> None:
+        """Copy everything below a directory into an empty one, with owners and times, modes and links, and shift ids.
+
+        Access lists, file capabilities and attributes of users are kept as far as the file system has them. HostError
+        for an owner that no shift names. Nobody may change the source meanwhile.
+        """
+
+    def tree_digest(self, path: str, uids: Sequence[IdShift], gids: Sequence[IdShift]) -> str:
+        """Checksum of what copy_tree() with these shifts would make of a directory, times left out."""
+
+    def free_space(self, path: str) -> FreeSpace:
+        """Room on the file system of a path, or of its nearest parent that exists."""
 
     def real_path(self, path: str) -> str:
         """The path with symbolic links resolved."""
@@ -115,6 +140,15 @@ class Host(Protocol):
         self, socket_path: str, method: str, path: str, body: Optional[bytes] = None, timeout: float = 10.0
     ) -> ApiResponse:
         """One request to the engine's API over a Unix socket."""
+
+    def download(self, socket_path: str, path: str, target: str, timeout: float) -> ApiResponse:
+        """GET from the engine's API into a file that only root may read; other answers than 200 leave it as it was.
+
+        C(timeout) is for each step, not for the whole.
+        """
+
+    def upload(self, socket_path: str, path: str, source: str, timeout: float) -> ApiResponse:
+        """POST a tar archive from a file to the engine's API."""
 
     def tcp_request(self, address: str, port: int, data: bytes, timeout: float = 3.0) -> bytes:
         """Send bytes to a TCP port and return the first bytes of the answer, none when the connection was closed."""

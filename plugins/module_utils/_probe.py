@@ -25,6 +25,7 @@ __all__ = [
     "PUBLISHED_PORT",
     "RELAXED",
     "RUNNER",
+    "SHARE",
     "SIBLING",
     "SUBJECT",
     "WRITER",
@@ -58,6 +59,8 @@ CONTAINERS = (SIBLING, SUBJECT, RELAXED, MOUNTED, PRIVILEGED, WRITER)
 NOBODY = 65534
 ECHO_PORT = 7077
 PUBLISHED_PORT = 7078
+# Where a directory of the host appears in the subject, for probes that need one.
+SHARE = "/probe/share"
 OWN_PORT = 7079
 # A control has less time than the attempt, so that a host too slow for the attempt shows as an error.
 ATTEMPT_SECONDS = 3.0
@@ -94,7 +97,8 @@ class Probe:
     C(variable) is the role variable that closes the hole ("" when there is none) and C(remedy) the sentence for
     people; C(cis) are the ids of the CIS Docker Benchmark as (1.6 and 1.7, 1.8); C(requires) are names of REQUIREMENTS;
     C(relax) are the security options that the relaxed container needs so that the controls there can hold,
-    C(host_cgroup_namespace) likewise; C(publish) asks the sibling to publish its second port on the loopback address.
+    C(host_cgroup_namespace) likewise; C(publish) asks the sibling to publish its second port on the loopback address;
+    C(share) mounts a directory of the host into the subject, with files of the host's root.
     """
 
     id: str
@@ -110,6 +114,7 @@ class Probe:
     relax: Tuple[str, ...] = ()
     host_cgroup_namespace: bool = False
     publish: bool = False
+    share: bool = False
 
     @property
     def group(self) -> str:
@@ -136,6 +141,7 @@ class Facts:
     python_problem: str = ""
     reader: str = ""
     openssl: str = ""
+    id_program: str = ""
     tcp_problem: str = ""
 
 
@@ -172,6 +178,11 @@ class Plan:
         return MOUNTED in self.places or PRIVILEGED in self.places
 
     @property
+    def share(self) -> bool:
+        """Whether the subject gets a directory of the host."""
+        return any(probe.share for probe in self.probes)
+
+    @property
     def relax(self) -> Tuple[str, ...]:
         """Security options of the relaxed container."""
         return tuple(dict.fromkeys(option for probe in self.probes for option in probe.relax))
@@ -202,6 +213,10 @@ def _needs_openssl(facts: Facts) -> str:
     return "" if facts.openssl else "the host has no program openssl that could make a certificate of a foreign CA"
 
 
+def _needs_id_program(facts: Facts) -> str:
+    return "" if facts.id_program else "the host has no program id that does nothing else"
+
+
 def _needs_tcp_listener(facts: Facts) -> str:
     return facts.tcp_problem
 
@@ -223,6 +238,7 @@ def _needs_log_files(facts: Facts) -> str:
 REQUIREMENTS: Dict[str, Callable[[Facts], str]] = {
     "default_bridge": _needs_bridge,
     "host_network": _needs_host_network,
+    "id_program": _needs_id_program,
     "log_files": _needs_log_files,
     "not_userns_remapped": _needs_own_user_namespace,
     "openssl": _needs_openssl,
@@ -408,6 +424,95 @@ _ROOTLESS_PROBES = (
             Action(PRIVILEGED, "read_token", _OPEN_BAIT),
             Action(HOST, "rewrite_setting", _KERNEL_SETTING),
         ),
+    ),
+)
+
+
+def _mapped(
+    name: str,
+    title: str,
+    severity: str,
+    attempt: Action,
+    controls: Tuple[Action, ...],
+    share: bool = True,
+    requires: Tuple[str, ...] = ("python",),
+) -> Probe:
+    """A probe that uses the ids which the root of a container has outside."""
+    return Probe(
+        id=f"userns_remap.{name}",
+        title=title,
+        role="userns_remap",
+        severity=severity,
+        variable="userns_remap_state",
+        remedy="use the role userns_remap, or a rootless engine",
+        cis=(("2.9", "5.31"), ("2.10", "5.31")),
+        requires=requires,
+        attempt=attempt,
+        controls=controls,
+        share=share,
+    )
+
+
+_LEFT_BY_SUBJECT = Action(SUBJECT, "leave_setuid", {"program": "@id_program", "path": f"{SHARE}/open/left"})
+_LEFT_BY_HOST = Action(HOST, "leave_setuid", {"program": "@id_program", "path": "@share_own"})
+_MAPPING_PROBES = (
+    _mapped(
+        "uid_map",
+        "The root of a container is mapped to root one level further out",
+        "high",
+        Action(SUBJECT, "host_root", {}),
+        (Action(HOST, "host_root", {}),),
+        share=False,
+    ),
+    _mapped(
+        "process_owner",
+        "A process of a container's root belongs to root on the host",
+        "high",
+        Action(RUNNER, "process_owner", {}),
+        (_SERVE,),
+        share=False,
+        requires=("python", "default_bridge"),
+    ),
+    _mapped(
+        "read_host_file",
+        "The root of a container reads a file of the host's root from a bind mount",
+        "critical",
+        Action(SUBJECT, "read_token", {"path": f"{SHARE}/secret", "token": "@token"}),
+        (Action(HOST, "read_token", {"path": "@share_secret", "token": "@token"}),),
+    ),
+    _mapped(
+        "write_host_file",
+        "The root of a container changes a file of the host's root in a bind mount",
+        "critical",
+        Action(SUBJECT, "append_file", {"path": f"{SHARE}/precious"}),
+        (Action(HOST, "append_file", {"path": "@share_precious"}),),
+    ),
+    _mapped(
+        "file_owner",
+        "A file that the root of a container makes in a bind mount belongs to root on the host",
+        "medium",
+        Action(RUNNER, "made_file_owner", {}),
+        (Action(SUBJECT, "append_file", {"path": f"{SHARE}/open/made"}),),
+    ),
+    _mapped(
+        "setuid_escape",
+        "A user of the host becomes root with a set-uid program that a container left in a bind mount",
+        "critical",
+        Action(HOST, "run_setuid", {"path": "@share_left", "seconds": ATTEMPT_SECONDS}, NOBODY),
+        (
+            _LEFT_BY_SUBJECT,
+            _LEFT_BY_HOST,
+            Action(HOST, "run_setuid", {"path": "@share_own", "seconds": CONTROL_SECONDS}, NOBODY),
+        ),
+        requires=("python", "id_program"),
+    ),
+    _mapped(
+        "device_node",
+        "The root of a container makes a device node",
+        "medium",
+        Action(SUBJECT, "make_node", {"directory": "/probe", "device": True}),
+        (Action(SUBJECT, "make_node", {"directory": "/probe", "device": False}),),
+        share=False,
     ),
 )
 
@@ -621,6 +726,7 @@ PROBES: Tuple[Probe, ...] = (
     ),
     *_AUDIT_PROBES,
     *_ROOTLESS_PROBES,
+    *_MAPPING_PROBES,
 )
 
 

@@ -14,7 +14,7 @@ import struct
 import tarfile
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from ansible_collections.bulwark.docker.plugins.module_utils._probe import PUBLISHED_PORT
+from ansible_collections.bulwark.docker.plugins.module_utils._probe import PUBLISHED_PORT, SHARE
 
 __all__ = [
     "BAIT_PATH",
@@ -106,9 +106,11 @@ def container_payload(
     host_cgroup_namespace: bool = False,
     bait: str = "",
     privileged: bool = False,
+    share: str = "",
 ) -> Dict[str, Any]:
     """Body of POST /containers/create.
 
+    C(share) is a directory of the host that the container may use as its owners and modes let it.
     Without further arguments the container gets the engine's own defaults for everything that a probe looks at; only
     its log driver is named, because the report is read from there. C(bait) is a directory of the host, mounted
     writable.
@@ -118,6 +120,8 @@ def container_payload(
         "NetworkMode": "default" if network else "none",
     }
     body: Dict[str, Any] = {"Image": image, "Cmd": list(command), "Labels": {LABEL: run_id}, "HostConfig": host}
+    if share:
+        host["Mounts"].append({"Type": "bind", "Source": share, "Target": SHARE})
     if not default_log:
         host["LogConfig"] = {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}}
     if security_options:

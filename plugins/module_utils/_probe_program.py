@@ -702,12 +702,50 @@ def rewrite_setting(path: str) -> Outcome:
     return True, f"uid {os.getuid()} writes to {path}"
 
 
+def append_file(path: str) -> Outcome:
+    """Write to a file, which is made where it is missing."""
+    try:
+        with open(path, "a", encoding="ascii") as stream:
+            stream.write("changed\n")
+    except PermissionError as error:
+        return False, f"{path}: {error_text(error)}"
+    return True, f"{path} was written"
+
+
+def leave_setuid(program: str, path: str) -> Outcome:
+    """Put a set-uid copy of a program where somebody else can run it; it appears at once and complete."""
+    with open(program, "rb") as stream:
+        content = stream.read()
+    with open(path + ".new", "wb") as stream:
+        stream.write(content)
+    os.chmod(path + ".new", 0o4755)
+    os.rename(path + ".new", path)
+    return True, f"{path} was left with mode 4755"
+
+
+def run_setuid(path: str, seconds: float) -> Outcome:
+    """Run a copy of the program id that somebody left, as soon as it is there; gained when it says that it is root."""
+    deadline = time.monotonic() + seconds
+    while not os.path.exists(path):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{path} did not appear")
+        time.sleep(0.05)
+    owner = os.stat(path).st_uid
+    status, said = _run_program(path, "-u")
+    number = said.decode("utf-8", "replace").strip()
+    if status != 0 or not number.isdigit():
+        return False, f"{path} (owner {owner}): status {status}, {number[:200]}"
+    return number == "0", f"uid {os.getuid()} ran {path} (owner {owner}) and became uid {number}"
+
+
 ACTIONS: Dict[str, Callable[..., Outcome]] = {
+    "append_file": append_file,
     "audit_mark": audit_mark,
     "audit_unseen": audit_unseen,
     "cgroup_view": cgroup_view,
     "flood": flood,
     "host_root": host_root,
+    "leave_setuid": leave_setuid,
     "make_node": make_node,
     "open_files": open_files,
     "own_exchange": own_exchange,
@@ -715,6 +753,7 @@ ACTIONS: Dict[str, Callable[..., Outcome]] = {
     "read_root_only": read_root_only,
     "read_token": read_token,
     "rewrite_setting": rewrite_setting,
+    "run_setuid": run_setuid,
     "serve": serve,
     "system_call": system_call,
     "tcp_exchange": tcp_exchange,

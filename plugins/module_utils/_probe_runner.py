@@ -77,7 +77,9 @@ START_SECONDS = 60
 LOCK_SECONDS = 120
 REPORT_EXTRA_LINES = 20
 POLL_SECONDS = 0.1
+NOBODYS_MODE = 0o1777
 REMOVAL_TRIES = 20
+# Directories that are mounted into containers lie here.
 BAIT_ROOT = "/var/lib"
 
 
@@ -157,8 +159,7 @@ def _bait_prefix(instance: Instance) -> str:
 def _remove_bait(host: Host, instance: Instance) -> None:
     for name in host.list_directory(BAIT_ROOT):
         if name.startswith(_bait_prefix(instance)):
-            for entry in host.list_directory(f"{BAIT_ROOT}/{name}"):
-                host.remove_file(f"{BAIT_ROOT}/{name}/{entry}")
+            host.empty_directory(f"{BAIT_ROOT}/{name}")
             host.remove_directory(f"{BAIT_ROOT}/{name}")
 
 
@@ -225,8 +226,16 @@ def _collect_facts(host: Host, engine: _Engine, socket_path: str) -> Facts:
         python_problem=problem,
         reader=host.real_path(reader) if reader else "",
         openssl=host.which("openssl") or "",
+        id_program=_find_id(host),
         tcp_problem=_tcp_problem(host, *_find_engine(host, socket_path)),
     )
+
+
+def _find_id(host: Host) -> str:
+    """Path of a program id that is not one of many behind the same file, since a set-uid copy of it is made."""
+    path = host.real_path(host.which("id") or "/usr/bin/id")
+    found = host.stat(path)
+    return path if path == "/usr/bin/id" and found and found.kind == "file" else ""
 
 
 def _tcp_problem(host: Host, pid: Optional[int], listeners: List[Listener]) -> str:
@@ -305,6 +314,7 @@ class _Run:
         self.outcomes: Dict[str, Outcome] = {}
         self.known: Dict[str, Any] = {"token": f"bulwark-{run_id}", "nofile_excess": request.nofile_ceiling + 1}
         self.limits = LogLimits(None, 1, 0)
+        self.share = ""
         self.engine_pid: Optional[int] = None
         self.listeners: List[Listener] = []
 
@@ -316,6 +326,8 @@ class _Run:
         paths = [path for path in sockets if "/libnetwork/" not in path]
         self.known["unix_paths"] = paths or [self.request.instance.api_socket]
         self._prepare_tcp()
+        if self.plan.share:
+            self._make_share()
         places = [place for place in CONTAINERS if place in self.plan.places]
         if places:
             self._make_image()
@@ -346,6 +358,17 @@ class _Run:
         for name, mode in (("secret", 0o600), ("open", 0o644)):
             self.host.write_file(f"{path}/{name}", self.known["token"].encode(), mode, 0, 0)
         self.known.update(bait=path, bait_secret=f"{path}/secret")
+
+    def _make_share(self) -> None:
+        """A directory with files of root that nobody else may touch, and one in which everybody may make files."""
+        self.share = f"{BAIT_ROOT}/{_bait_prefix(self.request.instance)}{self.run_id}-share"
+        self.host.make_directory(self.share, 0o711)
+        self.host.make_directory(f"{self.share}/open", NOBODYS_MODE)
+        self.host.write_file(f"{self.share}/secret", self.known["token"].encode("ascii"), 0o600, 0, 0)
+        self.host.write_file(f"{self.share}/precious", b"", 0o600, 0, 0)
+        names = {"secret": "secret", "precious": "precious", "left": "open/left", "own": "open/own"}
+        self.known.update({f"share_{name}": f"{self.share}/{path}" for name, path in names.items()})
+        self.known["id_program"] = self.facts.id_program
 
     def _guard(self, place: str, step: Callable[[str], None]) -> None:
         try:
@@ -392,6 +415,7 @@ class _Run:
             host_cgroup_namespace=relaxed and self.plan.host_cgroup_namespace,
             bait=str(self.known["bait"]) if place in (MOUNTED, PRIVILEGED) else "",
             privileged=place == PRIVILEGED,
+            share=self.share if place == SUBJECT else "",
         )
         return self.engine.create(f"{REPOSITORY}-{self.run_id}-{place}", payload)
 
@@ -460,6 +484,8 @@ class _Run:
             "engine_found": self._engine_found,
             "engine_is_root": self._engine_is_root,
             "log_growth": self._log_growth,
+            "made_file_owner": self._made_file_owner,
+            "process_owner": self._process_owner,
             "proxy_process": self._proxy_process,
             "tcp_plaintext": self._tcp_plaintext,
         }
@@ -522,6 +548,22 @@ class _Run:
         paths += [f"{base}/local-logs/{name}" for name in self.host.list_directory(f"{base}/local-logs")]
         found = [self.host.stat(path) for path in paths]
         return judge_log_files(self.limits, self.limits.flood, [facts.size for facts in found if facts])
+
+    def _made_file_owner(self) -> Outcome:
+        path = f"{self.share}/open/made"
+        found = self.host.stat(path)
+        if found is None:
+            return Outcome(failure=f"{path} was not made")
+        return Outcome(gained=found.uid == 0, detail=f"{path} belongs to {found.uid}:{found.gid}")
+
+    def _process_owner(self) -> Outcome:
+        identity = self.containers.get(SIBLING)
+        pid = int(self.engine.inspect(identity)["State"]["Pid"]) if identity else 0
+        lines = _proc(self.host, f"/proc/{pid}/status").decode("ascii", "replace").splitlines()
+        owners = [line.split()[1] for line in lines if line.startswith("Uid:")]
+        if not pid or not owners:
+            return Outcome(failure="no process of the sibling container runs")
+        return Outcome(gained=owners[0] == "0", detail=f"process {pid} of a container's root has uid {owners[0]}")
 
     def _proxy_process(self) -> Outcome:
         port = self.known.get("published_port")

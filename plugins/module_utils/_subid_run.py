@@ -55,16 +55,22 @@ FILE_MODE = 0o644
 # Stands for "newer than any that is known".
 NEWEST = Version(9999, 0, 0)
 SOURCES = "/etc/nsswitch.conf"
+# No line can belong to it.
+UNBORN_UID = -1
 
 
 class Request(NamedTuple):
-    """What the module is asked for. C(engine_version) is "" when the host is to be asked."""
+    """What the module is asked for. C(engine_version) is "" when the host is to be asked.
+
+    C(unborn) makes a forecast for a user who will be made, in check mode only.
+    """
 
     present: bool
     name: str
     wanted: Tuple[Wanted, ...]
     engine_version: str
     check_mode: bool
+    unborn: bool = False
 
 
 class _Record(NamedTuple):
@@ -161,6 +167,8 @@ class _Run:
         self.tables = {name: parse_table(raw) for name, raw in self.before.items()}
         found = host.user(request.name)
         self.account = None if found is None else Account(found.name, found.uid)
+        if found is None and request.unborn and request.check_mode:
+            self.account = Account(request.name, UNBORN_UID)
         self.sources = subid_sources(_text(host, SOURCES))
         self.settings = parse_login_defs(_text(host, "/etc/login.defs"))
         self.warnings: List[str] = []

@@ -362,7 +362,9 @@ def _plan(host: Host, instance: Instance, request: SettingsRequest) -> _Plan:
     coming = state if listening.drop_in == state.drop_in else with_command_line(state, listening.drop_in)
     changed = _bytes_of(merge.document) != state.raw or coming is not state
     ask_dockerd = bool(merge.differences) or changed
-    warnings = _refuse_bad_config(host, coming, merge.document, ask_dockerd, request.allow_plaintext_api)
+    warnings = _refuse_bad_config(
+        host, coming, merge.document, ask_dockerd, request.allow_plaintext_api, request.check_mode
+    )
     decision = decide_for(host, coming, record, merge.document.data, request.allow_container_stop)
     _refuse_plaintext_api(host, state, _lasting(host, state, record, decision), request.allow_plaintext_api)
     if changed or _must_commit(state, record, decision):
@@ -385,7 +387,12 @@ def _ledger_with_original(ledger: Ledger, state: EngineState) -> Ledger:
 
 
 def _refuse_bad_config(
-    host: Host, state: EngineState, document: Document, ask_dockerd: bool, allow_plaintext_api: bool
+    host: Host,
+    state: EngineState,
+    document: Document,
+    ask_dockerd: bool,
+    allow_plaintext_api: bool,
+    forecast: bool = False,
 ) -> List[str]:
     facts = read_host_facts(host, state, document.data)
     findings = check_config(document, state.flags, state.version)
@@ -398,7 +405,7 @@ def _refuse_bad_config(
     if fatal:
         raise ConfigError(mask_credentials("\n".join(finding.message for finding in fatal)))
     if ask_dockerd:
-        validate_with_dockerd(host, state, _bytes_of(document) or b"{}")
+        validate_with_dockerd(host, state, _bytes_of(document) or b"{}", forecast)
     return [mask_credentials(finding.message) for finding in findings]
 
 

@@ -43,6 +43,21 @@ LIVING = {"live_restore": True, "running_containers": 2}
 SUBJECT_OK: dict[str, tuple[dict[str, Any], str, bool, bool, tuple[str, ...]]] = {
     "nothing": ({}, "nothing", False, False, ()),
     "engine is down": ({"running": False, "wanted": ICC}, "start", False, False, ()),
+    "another mapping of ids, with live containers": (
+        {"wanted": {**LIVE, "userns-remap": "x"}, "loaded": LIVE, **LIVING},
+        "restart",
+        True,
+        False,
+        ("userns-remap",),
+    ),
+    "another mapping of ids, without containers": ({"wanted": {"userns-remap": "x"}}, "restart", False, False, ()),
+    "another mapping of ids, and containers may stop": (
+        {"wanted": {**LIVE, "userns-remap": "x"}, "loaded": LIVE, **LIVING, "allow_container_stop": True},
+        "full_stop",
+        True,
+        False,
+        (),
+    ),
     "reload-only keys": ({"wanted": {**LIVE, "debug": True}}, "reload", False, False, ()),
     "reload with containers": ({"wanted": LIVE, "running_containers": 2}, "reload", False, False, ()),
     "reloadable key that was removed": ({"loaded": {"debug": True}}, "restart", False, False, ()),

@@ -344,6 +344,10 @@ COMBINATIONS_BAD: list[tuple[Version, dict[str, Any], list[str], HostFacts, str,
         False,
         "exclude",
     ),
+    *(
+        (V26, {"userns-remap": text}, [], HOST, "userns_remap_root", "userns-remap", False, "maps nothing")
+        for text in ("root", "0", "root:staff")
+    ),
     (
         V26,
         {"live-restore": True},

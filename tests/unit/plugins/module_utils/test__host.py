@@ -33,6 +33,7 @@ from cryptography.x509.oid import NameOID
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import HostError
 from ansible_collections.bulwark.docker.plugins.module_utils._host import LocalHost
 from ansible_collections.bulwark.docker.plugins.module_utils._host_api import CommandResult, UserAccount
+from ansible_collections.bulwark.docker.plugins.module_utils._id_shift import IdShift
 from ansible_collections.bulwark.docker.plugins.module_utils._tls_dropin import first_certificate
 
 ME = (os.getuid(), os.getgid())
@@ -341,10 +342,111 @@ def api_socket(tmp_path: Path) -> Iterator[str]:
         thread.join()
 
 
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    """A directory with one file of each kind that needs no privileges."""
+    top = tmp_path / "volume"
+    (top / "deep/er").mkdir(parents=True)
+    (top / "deep/er/name with\nend").write_bytes(b"x" * 3)
+    (top / "deep").chmod(0o750)
+    (top / "program").write_bytes(b"#!")
+    (top / "program").chmod(0o4711)
+    (top / "same").hardlink_to(top / "program")
+    (top / "link").symlink_to("/nowhere/at/all")
+    (top / "loop").symlink_to("deep")
+    os.mkfifo(top / "pipe", 0o640)
+    with (top / "sparse").open("wb") as stream:
+        stream.seek(5 << 20)
+        stream.write(b"end")
+    os.utime(top / "program", (1_000_000_000, 1_000_000_000))
+    os.utime(top / "deep", (1_100_000_000, 1_100_000_000))
+    return top
+
+
+def test_copy_tree_keeps_everything(host: LocalHost, volume: Path, tmp_path: Path) -> None:
+    target = tmp_path / "copy"
+    target.mkdir()
+    uids, gids = [IdShift(ME[0], ME[0], 1)], [IdShift(ME[1], ME[1], 1)]
+    host.copy_tree(str(volume), str(target), uids, gids)
+    assert names(target) == names(volume)
+    assert (target / "deep/er/name with\nend").read_bytes() == b"xxx"
+    for name in ("program", "deep", "pipe", "sparse"):
+        before, after = (volume / name).lstat(), (target / name).lstat()
+        assert after.st_mode == before.st_mode
+        assert after.st_mtime_ns == before.st_mtime_ns
+        assert name == "deep" or after.st_size == before.st_size
+    assert (target / "program").samefile(target / "same")
+    assert os.readlink(target / "link") == "/nowhere/at/all"
+    assert os.readlink(target / "loop") == "deep"
+    assert (target / "sparse").lstat().st_blocks * 512 < 1 << 20
+    assert host.tree_digest(str(target), [], []) == host.tree_digest(str(volume), uids, gids)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda top: (top / "program").write_bytes(b"!#"),
+        lambda top: (top / "program").chmod(0o711),
+        lambda top: (top / "more").write_bytes(b""),
+        lambda top: (top / "pipe").unlink(),
+        lambda top: ((top / "link").unlink(), (top / "link").symlink_to("/nowhere/else")),
+    ],
+)
+def test_tree_digest_sees_each_difference(host: LocalHost, volume: Path, change: Any) -> None:
+    before = host.tree_digest(str(volume), [], [])
+    assert host.tree_digest(str(volume), [], []) == before
+    change(volume)
+    assert host.tree_digest(str(volume), [], []) != before
+
+
+def test_owner_that_nobody_mapped_is_named(host: LocalHost, volume: Path, tmp_path: Path) -> None:
+    nobody = [IdShift(ME[0] + 1, 100000, 10)]
+    (tmp_path / "copy").mkdir()
+    with pytest.raises(HostError, match=rf"copy a directory: {ME[0]}:{ME[1]} owns a file .*{volume}"):
+        host.copy_tree(str(volume), str(tmp_path / "copy"), nobody, [])
+
+
+def test_empty_directory_follows_no_link(host: LocalHost, volume: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/kept").write_bytes(b"")
+    (volume / "out").symlink_to(tmp_path / "outside")
+    host.empty_directory(str(volume))
+    assert names(volume) == []
+    assert names(tmp_path / "outside") == ["kept"]
+    host.empty_directory(str(tmp_path / "none"))
+
+
+def test_free_space_of_a_path_that_is_not_there_yet(host: LocalHost, tmp_path: Path) -> None:
+    found = host.free_space(str(tmp_path / "a/b/c"))
+    assert found == host.free_space(str(tmp_path))
+    assert found.device == tmp_path.stat().st_dev
+    assert 0 < found.available < os.statvfs(tmp_path).f_blocks * os.statvfs(tmp_path).f_frsize
+
+
 def test_api_over_a_unix_socket(host: LocalHost, api_socket: str) -> None:
     assert host.api(api_socket, "GET", "/info?a=b") == (200, b"GET /info?a=b ")
     assert host.api(api_socket, "POST", "/x", b'{"y": 1}') == (200, b'POST /x {"y": 1}')
     assert host.api(api_socket, "GET", "/gone").status == 404
+
+
+def test_download_and_upload(host: LocalHost, api_socket: str, tmp_path: Path) -> None:
+    target = tmp_path / "archive.tar"
+    assert host.download(api_socket, "/images/get?names=a", str(target), 5) == (200, b"")
+    assert target.read_bytes() == b"GET /images/get?names=a "
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert host.upload(api_socket, "/load", str(target), 5) == (200, b"POST /load GET /images/get?names=a ")
+    assert host.download(api_socket, "/gone", str(target), 5).status == 404
+    assert target.read_bytes() == b"GET /images/get?names=a "
+    others = tmp_path / "others"
+    others.write_bytes(b"kept")
+    target.unlink()
+    target.symlink_to(others)
+    assert host.download(api_socket, "/x", str(target), 5).status == 200
+    assert (others.read_bytes(), target.is_symlink()) == (b"kept", False)
+    with pytest.raises(HostError, match=r"GET /cut: IncompleteRead"):
+        host.download(api_socket, "/cut", str(target), 2)
+    with pytest.raises(HostError, match=r"write a file: No such file"):
+        host.download(api_socket, "/x", str(tmp_path / "nowhere/archive.tar"), 2)
 
 
 def test_api_that_does_not_answer(host: LocalHost, api_socket: str, tmp_path: Path) -> None:

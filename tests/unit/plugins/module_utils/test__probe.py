@@ -35,7 +35,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._probe import (
     select,
 )
 
-FACTS = Facts(python="/usr/bin/python3", reader="/usr/bin/cat", openssl="/usr/bin/openssl")
+FACTS = Facts(python="/usr/bin/python3", reader="/usr/bin/cat", openssl="/usr/bin/openssl", id_program="/usr/bin/id")
 TLS = {one.id for one in PROBES if one.id.startswith("api.tls_")}
 YES, NO, BROKEN = Outcome(True, "did it"), Outcome(False, "refused"), Outcome(failure="fell over")
 ATTEMPT = Action(SUBJECT, "open_files", {"count": 9})
@@ -138,12 +138,15 @@ def test_select_refuses(wanted: list[str], message: str) -> None:
     [
         (FACTS, set()),
         (
-            Facts(python_problem="no Python", reader="/c", openssl="/o"),
+            Facts(python_problem="no Python", reader="/c", openssl="/o", id_program="/i"),
             {one.id for one in PROBES} - {"api.tcp_plaintext", "rootless.engine_process"},
         ),
-        (Facts(python="/p", openssl="/o"), {"privilege.setuid_gain", "privilege.file_capability_gain"}),
         (
-            Facts(python="/p", reader="/c", openssl="/o", userns_remapped=True),
+            Facts(python="/p", openssl="/o", id_program="/i"),
+            {"privilege.setuid_gain", "privilege.file_capability_gain"},
+        ),
+        (
+            Facts(python="/p", reader="/c", openssl="/o", id_program="/i", userns_remapped=True),
             {
                 "privilege.file_capability_gain",
                 "rootless.privileged_host_file",
@@ -151,18 +154,27 @@ def test_select_refuses(wanted: list[str], message: str) -> None:
             },
         ),
         (
-            Facts(python="/p", reader="/c", openssl="/o", default_bridge=False),
+            Facts(python="/p", reader="/c", openssl="/o", id_program="/i", default_bridge=False),
+            {
+                "isolation.sibling_tcp",
+                "isolation.sibling_udp",
+                "network.userland_proxy",
+                "userns_remap.process_owner",
+            },
+        ),
+        (
+            Facts(python="/p", reader="/c", openssl="/o", id_program="/i", rootless=True),
             {"isolation.sibling_tcp", "isolation.sibling_udp", "network.userland_proxy"},
         ),
         (
-            Facts(python="/p", reader="/c", openssl="/o", rootless=True),
-            {"isolation.sibling_tcp", "isolation.sibling_udp", "network.userland_proxy"},
+            Facts(python="/p", reader="/c", openssl="/o", id_program="/i", logging_driver="journald"),
+            {"limits.log_rotation"},
         ),
-        (Facts(python="/p", reader="/c", openssl="/o", logging_driver="journald"), {"limits.log_rotation"}),
-        (Facts(python="/p", reader="/c", openssl="/o", logging_driver="local"), set()),
-        (Facts(python="/p", reader="/c"), {"api.tls_foreign_client_certificate"}),
-        (Facts(python="/p", reader="/c", openssl="/o", tcp_problem="it listens on no TCP port"), TLS),
-        (Facts(python="/p", reader="/c", openssl="/o", os_type="windows"), {one.id for one in PROBES}),
+        (Facts(python="/p", reader="/c", openssl="/o", id_program="/i", logging_driver="local"), set()),
+        (Facts(python="/p", reader="/c", id_program="/i"), {"api.tls_foreign_client_certificate"}),
+        (Facts(python="/p", reader="/c", openssl="/o"), {"userns_remap.setuid_escape"}),
+        (Facts(python="/p", reader="/c", openssl="/o", id_program="/i", tcp_problem="it listens on no TCP port"), TLS),
+        (Facts(python="/p", reader="/c", openssl="/o", id_program="/i", os_type="windows"), {one.id for one in PROBES}),
     ],
 )
 def test_plan_leaves_out_what_does_not_apply(facts: Facts, gone: set[str]) -> None:

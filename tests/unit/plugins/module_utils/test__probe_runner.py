@@ -55,6 +55,13 @@ REFUSED = {
     ("host", "tls_plaintext"),
     ("host", "tls_server_certificate"),
 }
+# The same for actions of which only some are the attack.
+REFUSED_WITH = {
+    ("subject", "read_token", "path", "/probe/share/secret"),
+    ("subject", "append_file", "path", "/probe/share/precious"),
+    ("host", "run_setuid", "path", f"/var/lib/bulwark-probe-system@{RUN_ID}-share/open/left"),
+}
+SIBLING_PID = 66
 
 
 class FakeEngineHost:
@@ -95,7 +102,10 @@ class FakeEngineHost:
             "/proc/88/comm": b"sshd\n",
             "/usr/bin/cat": b"reader",
             "/usr/bin/openssl": b"",
+            "/usr/bin/id": b"id",
+            f"/proc/{SIBLING_PID}/status": f"Name:\tpython3\nUid:\t{231072 if hardened else 0}\t0\t0\t0\n".encode(),
         }
+        self.shared: dict[str, tuple[bytes, int]] = {}
         if not hardened:
             self.files["/proc/99/cmdline"] = PROXY
             self.files["/proc/77/status"] = b"Name:\tdockerd\nUid:\t0\t0\t0\t0\n"
@@ -115,7 +125,9 @@ class FakeEngineHost:
 
     def stat(self, path: str) -> FileStat | None:
         size = self.log_sizes().get(path, 1)
-        if path in ("/usr/bin/python3", "/usr/bin/cat") or path in self.log_sizes():
+        if path.endswith("/open/made"):
+            return FileStat("file", 0o644, 231072 if self.hardened else 0, 0, 8, 0, 0)
+        if path in ("/usr/bin/python3", "/usr/bin/cat", "/usr/bin/id") or path in self.log_sizes():
             return FileStat("file", 0o755, 0, 0, size, 0, 0)
         return FileStat("directory", 0o755, 0, 0, 0, 0, 0) if path in ("/bin", "/lib") else None
 
@@ -128,8 +140,26 @@ class FakeEngineHost:
                 found = {base: 900_000, f"{base}.1": 1_050_000} if self.hardened else {base: 4_300_000}
         return found
 
+    def make_directory(self, path: str, mode: int, uid: int = 0, gid: int = 0) -> None:
+        self.shared[path] = (b"", mode)
+        self.made.append(path)
+
+    def write_file(self, path: str, data: bytes, mode: int, uid: int, gid: int) -> None:
+        self.shared[path] = (data, mode)
+        self.modes[path] = mode
+
+    def empty_directory(self, path: str) -> None:
+        for entries in (self.shared, self.files):
+            for name in [name for name in entries if name.startswith(path + "/")]:
+                del entries[name]  # type: ignore[attr-defined]
+
+    def remove_directory(self, path: str) -> None:
+        assert not self.list_directory(path)
+        self.shared.pop(path, None)
+        self.removed.append(path)
+
     def list_directory(self, path: str) -> list[str]:
-        paths = [*self.files, *self.links, *self.log_sizes()]
+        paths = [*self.files, *self.links, *self.log_sizes(), *self.shared]
         return sorted({name[len(path) + 1 :].split("/")[0] for name in paths if name.startswith(path + "/")})
 
     def real_path(self, path: str) -> str:
@@ -141,21 +171,6 @@ class FakeEngineHost:
     def which(self, name: str) -> str | None:
         path = f"/usr/bin/{name}"
         return path if path in self.files else None
-
-    def make_directory(self, path: str, mode: int, uid: int = 0, gid: int = 0) -> None:
-        assert mode == 0o755
-        self.made.append(path)
-
-    def write_file(self, path: str, data: bytes, mode: int, uid: int, gid: int) -> None:
-        self.files[path] = data
-        self.modes[path] = mode
-
-    def remove_file(self, path: str) -> None:
-        self.files.pop(path, None)
-
-    def remove_directory(self, path: str) -> None:
-        assert not self.list_directory(path)
-        self.removed.append(path)
 
     # programs, time, sockets
 
@@ -180,7 +195,9 @@ class FakeEngineHost:
         for action in spec["actions"]:
             self.told[action["name"]] = action["arguments"]
             refused = (place, action["name"]) in REFUSED and not harmless(action["arguments"])
-            refused = refused or (place == "host" and action["uid"])
+            refused = refused or (action["uid"] and action["name"] == "unix_version")
+            given = [(name, value) for name, value in action["arguments"].items() if not isinstance(value, list)]
+            refused = refused or any((place, action["name"], *pair) in REFUSED_WITH for pair in given)
             refused = refused or (action["name"] == "open_files" and action["arguments"]["count"] > 1000)
             lines.append(
                 {"id": action["id"], "gained": not (refused and self.hardened), "detail": "seen", "seconds": 0.5}
@@ -256,7 +273,7 @@ class FakeEngineHost:
         host = container["payload"]["HostConfig"]
         ports = {port: [{"HostIp": "127.0.0.1", "HostPort": "32768"}] for port in host.get("PortBindings", {})}
         return {
-            "State": {"Running": container["name"].rsplit("-", 1)[1] not in self.crashing},
+            "State": {"Running": container["name"].rsplit("-", 1)[1] not in self.crashing, "Pid": SIBLING_PID},
             "HostConfig": {"LogConfig": host.get("LogConfig", {"Type": "json-file", "Config": self.log_options})},
             "NetworkSettings": {
                 "Networks": {"bridge": {"IPAddress": "172.17.0.2", "GlobalIPv6Address": ""}},
@@ -322,11 +339,38 @@ def test_open_engine_blocks_no_probe() -> None:
     assert set(verdicts(probe(host)).values()) == {"not_blocked"}
 
 
+def test_only_the_subject_gets_a_directory_of_the_host_and_root_alone_its_files() -> None:
+    host = FakeEngineHost()
+    seen: dict[str, tuple[bytes, int]] = {}
+    host.failing["POST /containers/id-"] = lambda: seen.update(host.shared) or ApiResponse(204, b"")  # type: ignore[func-returns-value]
+    mounts: dict[str, list[str]] = {}
+    create = host.create
+
+    def noted(name: str, payload: dict[str, Any]) -> ApiResponse:
+        mounts[name.rsplit("-", 1)[1]] = [mount["Target"] for mount in payload["HostConfig"]["Mounts"]]
+        return create(name, payload)
+
+    host.create = noted  # type: ignore[method-assign]
+    probe(host, "userns_remap", "isolation")
+    share = f"/var/lib/bulwark-probe-system@{RUN_ID}-share"
+    assert {place: "/probe/share" in targets for place, targets in mounts.items()} == {
+        "sibling": False,
+        "subject": True,
+        "relaxed": False,
+    }
+    assert {path: mode for path, (_data, mode) in seen.items()} == {
+        share: 0o711,
+        f"{share}/open": 0o1777,
+        f"{share}/secret": 0o600,
+        f"{share}/precious": 0o600,
+    }
+
+
 @pytest.mark.parametrize("hardened", [True, False])
 def test_nothing_stays_behind_and_the_engine_is_locked_meanwhile(hardened: bool) -> None:
     host = FakeEngineHost(hardened)
     probe(host)
-    assert (host.containers, host.images) == ({}, {})
+    assert (host.containers, host.images, host.shared) == ({}, {}, {})
     assert host.locked == ["/run/bulwark-docker/system.lock"]
 
 
@@ -334,8 +378,10 @@ def test_traces_of_a_killed_run_are_removed_before_the_first_container() -> None
     host = FakeEngineHost()
     host.containers[LEFT_CONTAINER] = {"name": "old-subject"}
     host.images[LEFT_IMAGE] = b""
+    share = "/var/lib/bulwark-probe-system@old-share"
+    host.shared = {share: (b"", 0o711), f"{share}/open": (b"", 0o1777)}
     probe(host, "limits.nofile")
-    assert (host.containers, host.images) == ({}, {})
+    assert (host.containers, host.images, host.shared) == ({}, {}, {})
     removal = host.requests.index(("DELETE", f"/images/{LEFT_IMAGE}"))
     assert ("DELETE", f"/containers/{LEFT_CONTAINER}") in host.requests[:removal]
     assert removal < host.requests.index(("POST", "/images/create"))
@@ -393,6 +439,7 @@ def test_engine_without_default_bridge_leaves_the_rest_of_the_probes() -> None:
         "isolation.sibling_tcp",
         "isolation.sibling_udp",
         "network.userland_proxy",
+        "userns_remap.process_owner",
     ]
     assert f"bulwark-probe-{RUN_ID}-sibling" not in host.started
 
@@ -629,7 +676,7 @@ def test_bait_is_roots_own_and_goes_with_the_containers() -> None:
     probe(host, "rootless.privileged_host_file")
     assert (host.made, host.removed) == ([BAIT], [BAIT])
     assert host.modes == {f"{BAIT}/secret": 0o600, f"{BAIT}/open": 0o644}
-    assert [path for path in host.files if path.startswith("/var/lib")] == []
+    assert host.shared == {}
     [only] = seen
     assert only["Privileged"] is True
     assert only["NetworkMode"] == "none"

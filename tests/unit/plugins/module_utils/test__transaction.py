@@ -19,6 +19,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._errors import (
     HostError,
     RefusedError,
 )
+from ansible_collections.bulwark.docker.plugins.module_utils._host_api import UserAccount
 from ansible_collections.bulwark.docker.plugins.module_utils._transaction import mask_credentials
 from ansible_collections.bulwark.docker.tests.unit.plugins.module_utils.memory_host import (
     CONFIG_PATH,
@@ -822,6 +823,20 @@ def test_validation_never_lets_dockerd_create_users(as_flag: bool) -> None:
     assert seen == [{"icc": False}]
     [words] = [words for words in host.runs if "--validate" in words]
     assert "default" not in " ".join(words)
+
+
+@pytest.mark.parametrize(
+    ("user", "check_mode", "asked"), [("later", True, False), ("later", False, True), ("alice", True, True)]
+)
+def test_forecast_does_not_ask_dockerd_about_a_user_who_is_still_to_be_made(
+    user: str, check_mode: bool, asked: bool
+) -> None:
+    host = MemoryHost(b"{}")
+    host.users["alice"] = UserAccount("alice", 1000, 1000, "/")
+    seen: list[Mapping[str, Any]] = []
+    host.engine.invalid = lambda data: seen.append(data) or ""  # type: ignore[func-returns-value]
+    apply(host, {"userns-remap": f"{user}:staff"}, owner="userns_remap", check_mode=check_mode)
+    assert ["userns-remap" in data for data in seen] == [asked]
 
 
 # -- what is shown
