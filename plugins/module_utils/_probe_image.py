@@ -72,7 +72,7 @@ def image_archive(layout: Layout, program: bytes, reader: bytes, token: str) -> 
     )
     buffer = io.BytesIO()
     with tarfile.TarFile(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for path in (*layout.mounts, "/probe", "/probe/capable", "/probe/setuid"):
+        for path in (*layout.mounts, "/probe", "/probe/capable", "/probe/setuid", "/root"):
             archive.addfile(_member(path, 0o755, tarfile.DIRTYPE))
         for path, target in layout.links:
             link = _member(path, 0o777, tarfile.SYMTYPE)
@@ -94,11 +94,12 @@ def container_payload(
     publish: bool = False,
     security_options: Sequence[str] = (),
     host_cgroup_namespace: bool = False,
+    scratch: str = "",
 ) -> Dict[str, Any]:
     """Body of POST /containers/create.
 
     Without further arguments the container gets the engine's own defaults for everything that a probe looks at; only
-    its log driver is named, because the report is read from there.
+    its log driver is named, because the report is read from there. C(scratch) is a directory to be empty and writable.
     """
     host: Dict[str, Any] = {
         "Mounts": [{"Type": "bind", "Source": path, "Target": path, "ReadOnly": True} for path in layout.mounts],
@@ -109,6 +110,8 @@ def container_payload(
         host["LogConfig"] = {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}}
     if security_options:
         host["SecurityOpt"] = list(security_options)
+    if scratch:
+        host["Tmpfs"] = {scratch: "size=1m"}
     if host_cgroup_namespace:
         host["CgroupnsMode"] = "host"
     if publish:

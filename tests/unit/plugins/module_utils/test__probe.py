@@ -35,6 +35,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._probe import (
     select,
 )
 
+APPARMOR = {probe.id for probe in PROBES if probe.role == "apparmor"}
 FACTS = Facts(python="/usr/bin/python3", reader="/usr/bin/cat", openssl="/usr/bin/openssl")
 TLS = {one.id for one in PROBES if one.id.startswith("api.tls_")}
 YES, NO, BROKEN = Outcome(True, "did it"), Outcome(False, "refused"), Outcome(failure="fell over")
@@ -142,7 +143,10 @@ def test_select_refuses(wanted: list[str], message: str) -> None:
             {one.id for one in PROBES} - {"api.tcp_plaintext"},
         ),
         (Facts(python="/p", openssl="/o"), {"privilege.setuid_gain", "privilege.file_capability_gain"}),
-        (Facts(python="/p", reader="/c", openssl="/o", userns_remapped=True), {"privilege.file_capability_gain"}),
+        (
+            Facts(python="/p", reader="/c", openssl="/o", userns_remapped=True),
+            {"privilege.file_capability_gain", "apparmor.device_node"},
+        ),
         (
             Facts(python="/p", reader="/c", openssl="/o", default_bridge=False),
             {"isolation.sibling_tcp", "isolation.sibling_udp", "network.userland_proxy"},
@@ -153,6 +157,8 @@ def test_select_refuses(wanted: list[str], message: str) -> None:
         ),
         (Facts(python="/p", reader="/c", openssl="/o", logging_driver="journald"), {"limits.log_rotation"}),
         (Facts(python="/p", reader="/c", openssl="/o", logging_driver="local"), set()),
+        (Facts(python="/p", reader="/c", openssl="/o", apparmor_problem="the engine does not use it"), APPARMOR),
+        (Facts(python="/p", reader="/c", openssl="/o", scratch=False), {"apparmor.program_directory"}),
         (Facts(python="/p", reader="/c"), {"api.tls_foreign_client_certificate"}),
         (Facts(python="/p", reader="/c", openssl="/o", tcp_problem="it listens on no TCP port"), TLS),
         (Facts(python="/p", reader="/c", openssl="/o", os_type="windows"), {one.id for one in PROBES}),
@@ -173,7 +179,7 @@ def test_plan_does_equal_actions_once_and_keeps_every_probe_informed() -> None:
 
 def test_plan_of_all_probes_has_what_the_relaxed_and_the_sibling_container_need() -> None:
     plan = make_plan(PROBES, FACTS)
-    assert plan.relax == ("no-new-privileges=false",)
+    assert plan.relax == ("no-new-privileges=false", "apparmor=unconfined")
     assert plan.host_cgroup_namespace
     assert plan.publish
     only_limits = make_plan(select(["limits.nofile"]), FACTS)
