@@ -54,7 +54,7 @@ attempt write_bin $tool touch /bin/planted
 attempt write_root $tool touch /root/planted
 attempt write_etc $tool touch /etc/planted
 attempt write_proc_sys $tool sh -c 'echo 7200 >/proc/sys/net/ipv4/tcp_keepalive_time'
-attempt write_tmp $tool touch /tmp/planted
+attempt write_tmp $tool sh -c 'echo >/tmp/planted'
 EOF
 tar -C "$root" -c . | docker import -c 'CMD ["/usr/sbin/nginx"]' - web >/dev/null
 rm -rf "$root"

@@ -60,5 +60,6 @@ def test_probes_ask_for_profiles_that_are_shipped_and_compare_with_none() -> Non
     assert set(CONFINING.values()) <= set(SHIPPED)
     for probe in probes:
         assert probe.attempt.place in CONFINING
-        assert probe.controls[0].name == probe.attempt.name in program.ACTIONS
+        assert probe.attempt.name in program.ACTIONS
+        assert [control.name for control in probe.controls] == [probe.attempt.name]
         assert probe.relax == ("apparmor=unconfined",)
