@@ -17,6 +17,8 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import ConfigError
 
 __all__ = [
+    "CONFINED",
+    "CONFINING",
     "CONTAINERS",
     "HOST",
     "MOUNTED",
@@ -25,6 +27,8 @@ __all__ = [
     "PUBLISHED_PORT",
     "RELAXED",
     "RUNNER",
+    "SCRATCH",
+    "SERVICE",
     "SHARE",
     "SIBLING",
     "SUBJECT",
@@ -52,10 +56,16 @@ SIBLING = "sibling"  # a second container on the default bridge, offering echo s
 MOUNTED = "mounted"  # as the subject, with a directory of the host's root mounted, made for this run
 PRIVILEGED = "privileged"  # the same with every privilege that the engine can give
 WRITER = "writer"  # a container whose output goes to the engine's default log driver
+CONFINED = "confined"  # a container that asks for the AppArmor profile docker-bulwark, if it is there
+SERVICE = "service"  # the same with docker-bulwark-service
 HOST = "host"  # the same program as a process of the host
 RUNNER = "runner"  # looked up by the module itself
 
-CONTAINERS = (SIBLING, SUBJECT, RELAXED, MOUNTED, PRIVILEGED, WRITER)
+CONTAINERS = (SIBLING, SUBJECT, RELAXED, MOUNTED, PRIVILEGED, WRITER, CONFINED, SERVICE)
+# Profiles of the role apparmor that these containers ask for.
+CONFINING: Mapping[str, str] = {CONFINED: "docker-bulwark", SERVICE: "docker-bulwark-service"}
+# A directory of programs below the read-only /usr that is empty and writable in the containers that need one.
+SCRATCH = "/usr/local/sbin"
 NOBODY = 65534
 ECHO_PORT = 7077
 PUBLISHED_PORT = 7078
@@ -143,6 +153,9 @@ class Facts:
     openssl: str = ""
     id_program: str = ""
     tcp_problem: str = ""
+    apparmor_problem: str = ""
+    apparmor_profiles: Tuple[str, ...] = ()
+    scratch: bool = True
 
 
 class Result(NamedTuple):
@@ -235,7 +248,20 @@ def _needs_log_files(facts: Facts) -> str:
     return f"the default log driver {facts.logging_driver!r} keeps no files of the engine"
 
 
+def _needs_apparmor(facts: Facts) -> str:
+    return facts.apparmor_problem
+
+
+def _needs_scratch(facts: Facts) -> str:
+    return "" if facts.scratch else f"the host has no directory {SCRATCH}"
+
+
+def _needs_real_root(facts: Facts) -> str:
+    return "with userns-remap root of a container makes no devices anyway" * facts.userns_remapped
+
+
 REQUIREMENTS: Dict[str, Callable[[Facts], str]] = {
+    "apparmor": _needs_apparmor,
     "default_bridge": _needs_bridge,
     "host_network": _needs_host_network,
     "id_program": _needs_id_program,
@@ -245,6 +271,8 @@ REQUIREMENTS: Dict[str, Callable[[Facts], str]] = {
     "privileged": _needs_privileged_containers,
     "python": _needs_python,
     "reader": _needs_reader,
+    "real_root": _needs_real_root,
+    "scratch": _needs_scratch,
     "tcp_listener": _needs_tcp_listener,
 }
 
@@ -516,6 +544,123 @@ _MAPPING_PROBES = (
     ),
 )
 
+
+def _confined(
+    name: str,
+    title: str,
+    severity: str,
+    action: str,
+    arguments: Mapping[str, Any],
+    place: str = CONFINED,
+    requires: Tuple[str, ...] = (),
+) -> Probe:
+    """A probe of a container that asks for a profile of the role apparmor; without one it has the engine's default."""
+    return Probe(
+        id=f"apparmor.{name}",
+        title=title,
+        role="apparmor",
+        severity=severity,
+        variable="apparmor_shipped",
+        remedy=f"use the role apparmor, and give the container the profile {CONFINING[place]} or a stricter one",
+        cis=(("5.2",), ("5.2",)),
+        requires=("python", "apparmor", *requires),
+        relax=("apparmor=unconfined",),
+        attempt=Action(place, action, arguments),
+        controls=(Action(RELAXED, action, arguments),),
+    )
+
+
+_INET, _PACKET, _RAW, _ICMP, _ALL_FRAMES = 2, 17, 3, 1, 0x0300
+_SHELLS = ["/bin/sh", "/bin/bash", "/bin/dash"]
+_TOPS = ["/usr/bin/top", "/bin/top"]
+
+_APPARMOR_PROBES = (
+    _confined(
+        "raw_socket",
+        "A container opens a raw socket, with which addresses can be forged",
+        "high",
+        "open_socket",
+        {"family": _INET, "kind": _RAW, "protocol": _ICMP},
+    ),
+    _confined(
+        "packet_socket",
+        "A container opens a packet socket, with which others' traffic can be read",
+        "high",
+        "open_socket",
+        {"family": _PACKET, "kind": _RAW, "protocol": _ALL_FRAMES},
+    ),
+    _confined(
+        "device_node",
+        "A container makes a device node",
+        "medium",
+        "make_device",
+        {"path": "/probe/device"},
+        requires=("real_root",),
+    ),
+    _confined(
+        "file_capability",
+        "A container gives a program file a capability",
+        "medium",
+        "give_capability",
+        {"path": "/probe/gifted"},
+    ),
+    _confined(
+        "trace_process",
+        "A process of a container takes over another one by tracing it",
+        "medium",
+        "trace_process",
+        {},
+    ),
+    _confined(
+        "program_directory",
+        "A container puts a program into a directory of system programs",
+        "high",
+        "write_into",
+        {"directory": SCRATCH},
+        requires=("scratch",),
+    ),
+    _confined(
+        "shell",
+        "A service runs a shell",
+        "high",
+        "run_tool",
+        {"candidates": _SHELLS, "arguments": ["-c", "echo shell runs"], "expected": "shell runs"},
+        SERVICE,
+    ),
+    _confined(
+        "process_viewer",
+        "A service runs top and sees all processes",
+        "low",
+        "run_tool",
+        {"candidates": _TOPS, "arguments": ["-b", "-n", "1"], "expected": "PID"},
+        SERVICE,
+    ),
+    _confined(
+        "process_secrets",
+        "A process of a service reads another one's environment, where secrets are",
+        "medium",
+        "read_environment",
+        {},
+        SERVICE,
+    ),
+    _confined(
+        "configuration",
+        "A service writes to /etc",
+        "medium",
+        "write_into",
+        {"directory": "/etc"},
+        SERVICE,
+    ),
+    _confined(
+        "root_home",
+        "A service writes to the home directory of root",
+        "medium",
+        "write_into",
+        {"directory": "/root"},
+        SERVICE,
+    ),
+)
+
 PROBES: Tuple[Probe, ...] = (
     Probe(
         id="isolation.sibling_tcp",
@@ -724,6 +869,7 @@ PROBES: Tuple[Probe, ...] = (
             ),
         ),
     ),
+    *_APPARMOR_PROBES,
     *_AUDIT_PROBES,
     *_ROOTLESS_PROBES,
     *_MAPPING_PROBES,

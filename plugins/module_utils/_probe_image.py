@@ -82,7 +82,7 @@ def image_archive(layout: Layout, program: bytes, reader: bytes, token: str) -> 
     )
     buffer = io.BytesIO()
     with tarfile.TarFile(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for path in (*layout.mounts, "/probe", BAIT_PATH, "/probe/capable", "/probe/setuid"):
+        for path in (*layout.mounts, "/probe", BAIT_PATH, "/probe/capable", "/probe/setuid", "/root"):
             archive.addfile(_member(path, 0o755, tarfile.DIRTYPE))
         for path, target in layout.links:
             link = _member(path, 0o777, tarfile.SYMTYPE)
@@ -107,13 +107,14 @@ def container_payload(
     bait: str = "",
     privileged: bool = False,
     share: str = "",
+    scratch: str = "",
 ) -> Dict[str, Any]:
     """Body of POST /containers/create.
 
     C(share) is a directory of the host that the container may use as its owners and modes let it.
     Without further arguments the container gets the engine's own defaults for everything that a probe looks at; only
     its log driver is named, because the report is read from there. C(bait) is a directory of the host, mounted
-    writable.
+    writable. C(scratch) is a directory to be empty and writable.
     """
     host: Dict[str, Any] = {
         "Mounts": [{"Type": "bind", "Source": path, "Target": path, "ReadOnly": True} for path in layout.mounts],
@@ -130,6 +131,8 @@ def container_payload(
         host["Mounts"].append({"Type": "bind", "Source": bait, "Target": BAIT_PATH, "ReadOnly": False})
     if privileged:
         host["Privileged"] = True
+    if scratch:
+        host["Tmpfs"] = {scratch: "size=1m"}
     if host_cgroup_namespace:
         host["CgroupnsMode"] = "host"
     if publish:

@@ -738,22 +738,147 @@ def run_setuid(path: str, seconds: float) -> Outcome:
     return number == "0", f"uid {os.getuid()} ran {path} (owner {owner}) and became uid {number}"
 
 
+# The AppArmor probes.
+PTRACE_ATTACH, PTRACE_DETACH = 16, 17
+# struct vfs_cap_data: revision 2 with the effective flag, CAP_DAC_OVERRIDE (bit 1) permitted.
+FILE_CAPABILITY = struct.pack("<5I", 0x02000001, 1 << 1, 0, 0, 0)
+NULL_DEVICE = os.makedev(1, 3)
+
+
+def confinement() -> str:
+    """Under which profile this process runs, in words."""
+    try:
+        with open("/proc/self/attr/current", encoding="ascii", errors="replace") as stream:
+            return f"under {stream.read().strip() or 'no profile'}"
+    except OSError:
+        return "without AppArmor"
+
+
+def permitted(what: str, attack: Callable[[], Any]) -> Outcome:
+    """Do something that a permission check may refuse; every other error is raised."""
+    try:
+        attack()
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM):
+            raise
+        return False, f"{what}, {confinement()}: {error_text(error)}"
+    return True, f"{what}, {confinement()}: done"
+
+
+def open_socket(family: int, kind: int, protocol: int) -> Outcome:
+    """Open a socket of a kind that ordinary programs do not need."""
+    return permitted(f"socket({family}, {kind}, {protocol})", lambda: socket.socket(family, kind, protocol).close())
+
+
+def make_device(path: str) -> Outcome:
+    """Make another /dev/null."""
+
+    def attack() -> None:
+        os.mknod(path, stat.S_IFCHR | 0o600, NULL_DEVICE)
+        os.unlink(path)
+
+    return permitted(f"mknod {path}", attack)
+
+
+def give_capability(path: str) -> Outcome:
+    """Give a file of one's own a capability."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o700))
+    try:
+        return permitted(
+            f"security.capability of {path}", lambda: os.setxattr(path, "security.capability", FILE_CAPABILITY)
+        )
+    finally:
+        os.unlink(path)
+
+
+def write_into(directory: str) -> Outcome:
+    """Make a file in a directory and take it away."""
+    path = f"{directory}/bulwark-probe-{os.getpid()}"
+
+    def attack() -> None:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700))
+        os.unlink(path)
+
+    return permitted(f"create {path}", attack)
+
+
+def run_tool(candidates: Sequence[str], arguments: Sequence[str], expected: str) -> Outcome:
+    """Run the first program that is there."""
+    path = next((os.path.realpath(name) for name in candidates if os.path.exists(name)), "")
+    if not path:
+        raise NothingToAttack(f"this host has none of {', '.join(candidates)}")
+    status, said = _run_program(path, *arguments)
+    if expected.encode() in said:
+        return True, f"{path}, {confinement()}: it ran"
+    if status != NOT_STARTED:
+        raise RuntimeError(f"{path}: status {status}, {said.decode('utf-8', 'replace').strip()[:200]}")
+    return False, f"{path}, {confinement()}: it could not be started"
+
+
+def trace_process() -> Outcome:
+    """Attach to a child as a debugger does."""
+    import ctypes
+
+    library = ctypes.CDLL(None, use_errno=True)
+    library.ptrace.restype = ctypes.c_long
+    library.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+        os._exit(0)
+
+    def attack() -> None:
+        if library.ptrace(PTRACE_ATTACH, child, None, None) != 0:
+            raise OSError(ctypes.get_errno(), "ptrace")
+        os.waitpid(child, 0)
+        library.ptrace(PTRACE_DETACH, child, None, None)
+
+    try:
+        return permitted("ptrace(PTRACE_ATTACH)", attack)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def read_environment() -> Outcome:
+    """Read the environment of another process."""
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+        os._exit(0)
+
+    def attack() -> None:
+        with open(f"/proc/{child}/environ", "rb") as stream:
+            stream.read()
+
+    try:
+        return permitted("read environ of another process", attack)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
 ACTIONS: Dict[str, Callable[..., Outcome]] = {
     "append_file": append_file,
     "audit_mark": audit_mark,
     "audit_unseen": audit_unseen,
     "cgroup_view": cgroup_view,
     "flood": flood,
+    "give_capability": give_capability,
     "host_root": host_root,
     "leave_setuid": leave_setuid,
+    "make_device": make_device,
     "make_node": make_node,
     "open_files": open_files,
+    "open_socket": open_socket,
     "own_exchange": own_exchange,
     "plant_file": plant_file,
+    "read_environment": read_environment,
     "read_root_only": read_root_only,
     "read_token": read_token,
     "rewrite_setting": rewrite_setting,
     "run_setuid": run_setuid,
+    "run_tool": run_tool,
     "serve": serve,
     "system_call": system_call,
     "tcp_exchange": tcp_exchange,
@@ -764,8 +889,10 @@ ACTIONS: Dict[str, Callable[..., Outcome]] = {
     "tls_plaintext": tls_plaintext,
     "tls_server_certificate": tls_server_certificate,
     "tls_spoken": tls_spoken,
+    "trace_process": trace_process,
     "udp_exchange": udp_exchange,
     "unix_version": unix_version,
+    "write_into": write_into,
 }
 
 

@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 from urllib.parse import quote, urlencode
 
 from ansible_collections.bulwark.docker.plugins.module_utils import _probe_program
+from ansible_collections.bulwark.docker.plugins.module_utils._apparmor_host import loaded_profiles
 from ansible_collections.bulwark.docker.plugins.module_utils._daemon_json import parse_document
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import BulwarkError, EngineError, HostError
 from ansible_collections.bulwark.docker.plugins.module_utils._flags import parse_flags
@@ -22,6 +23,8 @@ from ansible_collections.bulwark.docker.plugins.module_utils._host_api import Ho
 from ansible_collections.bulwark.docker.plugins.module_utils._instance import Instance
 from ansible_collections.bulwark.docker.plugins.module_utils._listeners import Listener, find_listeners
 from ansible_collections.bulwark.docker.plugins.module_utils._probe import (
+    CONFINED,
+    CONFINING,
     CONTAINERS,
     HOST,
     MOUNTED,
@@ -29,6 +32,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._probe import (
     PUBLISHED_PORT,
     RELAXED,
     RUNNER,
+    SCRATCH,
     SIBLING,
     SUBJECT,
     WRITER,
@@ -228,6 +232,9 @@ def _collect_facts(host: Host, engine: _Engine, socket_path: str) -> Facts:
         openssl=host.which("openssl") or "",
         id_program=_find_id(host),
         tcp_problem=_tcp_problem(host, *_find_engine(host, socket_path)),
+        apparmor_problem="" if "name=apparmor" in options else "the engine does not use AppArmor on this host",
+        apparmor_profiles=tuple(name for name, mode in loaded_profiles(host).items() if mode == "enforce"),
+        scratch=_is_directory(host, SCRATCH),
     )
 
 
@@ -236,6 +243,11 @@ def _find_id(host: Host) -> str:
     path = host.real_path(host.which("id") or "/usr/bin/id")
     found = host.stat(path)
     return path if path == "/usr/bin/id" and found and found.kind == "file" else ""
+
+
+def _is_directory(host: Host, path: str) -> bool:
+    found = host.stat(path)
+    return found is not None and found.kind == "directory"
 
 
 def _tcp_problem(host: Host, pid: Optional[int], listeners: List[Listener]) -> str:
@@ -401,6 +413,12 @@ class _Run:
         self.containers[place] = self._create(place, self._specification(place))
         self.engine.start(self.containers[place])
 
+    def _security_options(self, place: str) -> Tuple[str, ...]:
+        """A profile that is not there would keep the container from starting; then it has what everybody gets."""
+        if place in CONFINING and CONFINING[place] in self.facts.apparmor_profiles:
+            return (f"apparmor={CONFINING[place]}",)
+        return self.plan.relax if place == RELAXED else ()
+
     def _create(self, place: str, specification: str) -> str:
         relaxed = place == RELAXED
         payload = container_payload(
@@ -411,11 +429,12 @@ class _Run:
             network=place in (SIBLING, SUBJECT),
             default_log=place == WRITER,
             publish=place == SIBLING and self.plan.publish,
-            security_options=self.plan.relax if relaxed else (),
+            security_options=self._security_options(place),
             host_cgroup_namespace=relaxed and self.plan.host_cgroup_namespace,
             bait=str(self.known["bait"]) if place in (MOUNTED, PRIVILEGED) else "",
             privileged=place == PRIVILEGED,
             share=self.share if place == SUBJECT else "",
+            scratch=SCRATCH if place in (CONFINED, RELAXED) and self.facts.scratch else "",
         )
         return self.engine.create(f"{REPOSITORY}-{self.run_id}-{place}", payload)
 

@@ -35,6 +35,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._probe import (
     select,
 )
 
+APPARMOR = {probe.id for probe in PROBES if probe.role == "apparmor"}
 FACTS = Facts(python="/usr/bin/python3", reader="/usr/bin/cat", openssl="/usr/bin/openssl", id_program="/usr/bin/id")
 TLS = {one.id for one in PROBES if one.id.startswith("api.tls_")}
 YES, NO, BROKEN = Outcome(True, "did it"), Outcome(False, "refused"), Outcome(failure="fell over")
@@ -148,6 +149,7 @@ def test_select_refuses(wanted: list[str], message: str) -> None:
         (
             Facts(python="/p", reader="/c", openssl="/o", id_program="/i", userns_remapped=True),
             {
+                "apparmor.device_node",
                 "privilege.file_capability_gain",
                 "rootless.privileged_host_file",
                 "rootless.privileged_kernel_setting",
@@ -171,6 +173,16 @@ def test_select_refuses(wanted: list[str], message: str) -> None:
             {"limits.log_rotation"},
         ),
         (Facts(python="/p", reader="/c", openssl="/o", id_program="/i", logging_driver="local"), set()),
+        (
+            Facts(
+                python="/p", reader="/c", openssl="/o", id_program="/i", apparmor_problem="the engine does not use it"
+            ),
+            APPARMOR,
+        ),
+        (
+            Facts(python="/p", reader="/c", openssl="/o", id_program="/i", scratch=False),
+            {"apparmor.program_directory"},
+        ),
         (Facts(python="/p", reader="/c", id_program="/i"), {"api.tls_foreign_client_certificate"}),
         (Facts(python="/p", reader="/c", openssl="/o"), {"userns_remap.setuid_escape"}),
         (Facts(python="/p", reader="/c", openssl="/o", id_program="/i", tcp_problem="it listens on no TCP port"), TLS),
@@ -192,7 +204,7 @@ def test_plan_does_equal_actions_once_and_keeps_every_probe_informed() -> None:
 
 def test_plan_of_all_probes_has_what_the_relaxed_and_the_sibling_container_need() -> None:
     plan = make_plan(PROBES, FACTS)
-    assert plan.relax == ("no-new-privileges=false",)
+    assert plan.relax == ("no-new-privileges=false", "apparmor=unconfined")
     assert plan.host_cgroup_namespace
     assert plan.publish
     only_limits = make_plan(select(["limits.nofile"]), FACTS)

@@ -35,6 +35,7 @@ UNIX_TABLE = (
     "0000: 00000002 00000000 00010000 0001 01 7003 /run/docker/libnetwork/ab.sock\n"
 )
 PROXY = b"/usr/bin/docker-proxy\0-proto\0tcp\0-host-ip\0" + b"127.0.0.1\0-host-port\0" + b"32768\0-container-ip\0x\0"
+LOADED = "/sys/kernel/security/apparmor/profiles"
 # What an action of each place comes to on a hardened engine; everything else is gained.
 REFUSED = {
     ("subject", "tcp_exchange"),
@@ -54,6 +55,7 @@ REFUSED = {
     ("host", "tls_old_protocol"),
     ("host", "tls_plaintext"),
     ("host", "tls_server_certificate"),
+    *((one.attempt.place, one.attempt.name) for one in PROBES if one.role == "apparmor"),
 }
 # The same for actions of which only some are the attack.
 REFUSED_WITH = {
@@ -72,7 +74,7 @@ class FakeEngineHost:
         self.info = {
             "OSType": "linux",
             "ServerVersion": "26.1.5",
-            "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
+            "SecurityOptions": ["name=apparmor", "name=seccomp,profile=builtin", "name=cgroupns"],
             "LoggingDriver": "json-file",
             "DockerRootDir": "/var/lib/docker",
         }
@@ -104,6 +106,7 @@ class FakeEngineHost:
             "/usr/bin/openssl": b"",
             "/usr/bin/id": b"id",
             f"/proc/{SIBLING_PID}/status": f"Name:\tpython3\nUid:\t{231072 if hardened else 0}\t0\t0\t0\n".encode(),
+            LOADED: b"docker-bulwark (enforce)\ndocker-bulwark-service (complain)\n",
         }
         self.shared: dict[str, tuple[bytes, int]] = {}
         if not hardened:
@@ -129,7 +132,7 @@ class FakeEngineHost:
             return FileStat("file", 0o644, 231072 if self.hardened else 0, 0, 8, 0, 0)
         if path in ("/usr/bin/python3", "/usr/bin/cat", "/usr/bin/id") or path in self.log_sizes():
             return FileStat("file", 0o755, 0, 0, size, 0, 0)
-        return FileStat("directory", 0o755, 0, 0, 0, 0, 0) if path in ("/bin", "/lib") else None
+        return FileStat("directory", 0o755, 0, 0, 0, 0, 0) if path in ("/bin", "/lib", "/usr/local/sbin") else None
 
     def log_sizes(self) -> dict[str, int]:
         """Log files of the running writer container, which a hardened engine rotates."""
@@ -410,7 +413,38 @@ def test_sibling_listens_before_the_attackers_start() -> None:
         "mounted",
         "privileged",
         "writer",
+        "confined",
+        "service",
     ]
+
+
+def test_confined_containers_ask_for_profiles_that_enforce() -> None:
+    host = FakeEngineHost()
+    payloads = []
+    create = host.api
+
+    def keep(socket_path: str, method: str, path: str, body: bytes | None = None, timeout: float = 10.0) -> ApiResponse:
+        if path.startswith("/containers/create"):
+            payloads.append((path.rsplit("-", 1)[1], json.loads(body or b"{}")["HostConfig"]))
+        return create(socket_path, method, path, body, timeout)
+
+    host.api = keep  # type: ignore[method-assign]
+    assert set(verdicts(probe(host, "apparmor")).values()) == {"blocked"}
+    options = {name: config.get("SecurityOpt") for name, config in payloads}
+    # The one for services only logs in this kernel, so asking for it would prove nothing.
+    assert options == {
+        "relaxed": ["apparmor=unconfined"],
+        "confined": ["apparmor=docker-bulwark"],
+        "service": None,
+    }
+    assert [name for name, config in payloads if "Tmpfs" in config] == ["relaxed", "confined"]
+
+
+def test_apparmor_probes_do_not_apply_where_the_engine_does_not_use_it() -> None:
+    host = FakeEngineHost()
+    host.info["SecurityOptions"] = ["name=seccomp,profile=builtin"]
+    found = verdicts(probe(host, "apparmor", "limits.nofile"))
+    assert {verdict for name, verdict in found.items() if name.startswith("apparmor.")} == {"not_applicable"}
 
 
 def test_check_mode_tells_the_plan_and_asks_only() -> None:
