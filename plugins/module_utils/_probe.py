@@ -593,8 +593,8 @@ _APPARMOR_PROBES = (
         "device_node",
         "A container makes a device node",
         "medium",
-        "make_device",
-        {"path": "/probe/device"},
+        "make_node",
+        {"directory": "/probe", "device": True},
         requires=("real_root",),
     ),
     _confined(

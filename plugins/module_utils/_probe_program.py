@@ -742,7 +742,6 @@ def run_setuid(path: str, seconds: float) -> Outcome:
 PTRACE_ATTACH, PTRACE_DETACH = 16, 17
 # struct vfs_cap_data: revision 2 with the effective flag, CAP_DAC_OVERRIDE (bit 1) permitted.
 FILE_CAPABILITY = struct.pack("<5I", 0x02000001, 1 << 1, 0, 0, 0)
-NULL_DEVICE = os.makedev(1, 3)
 
 
 def confinement() -> str:
@@ -768,16 +767,6 @@ def permitted(what: str, attack: Callable[[], Any]) -> Outcome:
 def open_socket(family: int, kind: int, protocol: int) -> Outcome:
     """Open a socket of a kind that ordinary programs do not need."""
     return permitted(f"socket({family}, {kind}, {protocol})", lambda: socket.socket(family, kind, protocol).close())
-
-
-def make_device(path: str) -> Outcome:
-    """Make another /dev/null."""
-
-    def attack() -> None:
-        os.mknod(path, stat.S_IFCHR | 0o600, NULL_DEVICE)
-        os.unlink(path)
-
-    return permitted(f"mknod {path}", attack)
 
 
 def give_capability(path: str) -> Outcome:
@@ -867,7 +856,6 @@ ACTIONS: Dict[str, Callable[..., Outcome]] = {
     "give_capability": give_capability,
     "host_root": host_root,
     "leave_setuid": leave_setuid,
-    "make_device": make_device,
     "make_node": make_node,
     "open_files": open_files,
     "open_socket": open_socket,
