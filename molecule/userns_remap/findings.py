@@ -26,7 +26,7 @@ def load(host: Any, name: str) -> Any:
 
 def look(host: Any) -> dict[str, Any]:
     """What the engine shows now, and what its volumes hold."""
-    return json.loads(host.check_output("/srv/look.py"))
+    return json.loads(host.check_output("python3 /srv/look.py"))
 
 
 def attack(host: Any) -> dict[str, dict[str, Any]]:
