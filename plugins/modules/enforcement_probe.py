@@ -20,8 +20,11 @@ description:
     itself; its containers mount the host's C(/usr) and the like read-only and run the host's own Python.
   - Containers, images and what a killed earlier run left behind are removed before the module returns. They have the
     label C(bulwark.probe).
-  - One container (controls only) runs for a moment with C(no-new-privileges=false) and the control group namespace of
-    the host, without network. Nothing runs privileged, no path of the host is writable.
+  - One container (controls only) runs for a moment with C(no-new-privileges=false), without a seccomp filter and an
+    AppArmor profile, with the control group namespace of the host and without network. Nothing runs privileged, no path
+    of the host is writable.
+  - The probes of the group V(seccomp) make system calls in processes that end at once, with arguments that change
+    nothing.
   - All traffic stays on the host, between its own addresses and the containers of this run.
   - The probes of the group V(api) start no container. Those of the role V(daemon_tls) attack each TCP listener of the
     engine, also those that systemd opened for it; where there is none they do not apply, except V(api.tcp_plaintext),

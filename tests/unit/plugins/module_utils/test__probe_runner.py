@@ -41,6 +41,8 @@ REFUSED = {
     ("subject", "udp_exchange"),
     ("subject", "cgroup_view"),
     ("subject", "read_root_only"),
+    ("subject", "filtered_call"),
+    ("subject", "old_architecture_socket"),
     ("subject", "system_call"),
     ("host", "audit_unseen"),
     ("host", "tls_foreign_certificate"),
