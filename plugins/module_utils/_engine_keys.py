@@ -118,7 +118,7 @@ _TABLE: Tuple[Key, ...] = (
         "seccomp-profile",
         containers="start",
         owner="seccomp",
-        variable="seccomp_docker_profile_path",
+        variable="seccomp_default_policies",
         source=_UNIX,
     ),
     # logging and limits

@@ -18,12 +18,14 @@ import signal
 import socket
 import ssl
 import stat
+import struct
 import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import HostError
 from ansible_collections.bulwark.docker.plugins.module_utils._host_api import (
     ApiResponse,
+    AuditStream,
     CommandResult,
     FileStat,
     FreeSpace,
@@ -41,6 +43,14 @@ PARENT_MODE = 0o755
 OUT_OF_TIME = (9, 10)
 NO_CHECK_TIME = 0x200000
 BLOCK = 1 << 20
+# linux/netlink.h and linux/audit.h; struct audit_status has the number of lost records as its seventh word.
+NETLINK_AUDIT, AUDIT_GET, AUDIT_READ_GROUP, NLM_F_REQUEST = 9, 1000, 1, 1
+AUDIT_HEADER = struct.Struct("=IHHII")
+AUDIT_STATUS_LOST = 24
+AUDIT_MESSAGE = 16384
+AUDIT_BUFFER = 32 * 1024 * 1024
+AUDIT_SECONDS = 5.0
+SO_RCVBUFFORCE = 33
 REMEDIES = {
     errno.ENOSPC: "free space on that file system and run again",
     errno.EDQUOT: "free space within the quota and run again",
@@ -61,6 +71,51 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._socket_path)
+
+
+class _AuditStream:
+    """Audit records by netlink; the kernel sends them to every listener, whether or not a daemon runs."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._lost = _audit_lost()
+
+    def read(self, kind: int, seconds: float) -> List[str]:
+        """See AuditStream."""
+        deadline = time.monotonic() + seconds
+        found: List[str] = []
+        while True:
+            self._listener.settimeout(max(0.01, deadline - time.monotonic()))
+            try:
+                data = self._listener.recv(AUDIT_MESSAGE)
+            except socket.timeout:
+                break
+            except OSError as exc:
+                raise HostError(
+                    f"listen to the kernel's audit system: {exc.strerror or exc}, so records were lost; have less run "
+                    "at that time"
+                ) from exc
+            if struct.unpack_from("=IH", data)[1] == kind:
+                found.append(data[AUDIT_HEADER.size :].decode("utf-8", "replace").rstrip("\0\n"))
+        if _audit_lost() != self._lost:
+            raise HostError(
+                "listen to the kernel's audit system: it lost records for want of room; raise its backlog (auditctl -b "
+                "8192), or its rate limit (auditctl -r 0)"
+            )
+        return found
+
+
+def _audit_lost() -> int:
+    """How many records the kernel has dropped since boot."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_AUDIT) as asking:
+        asking.settimeout(AUDIT_SECONDS)
+        asking.sendto(AUDIT_HEADER.pack(AUDIT_HEADER.size, AUDIT_GET, NLM_F_REQUEST, 1, 0), (0, 0))
+        data = asking.recv(AUDIT_MESSAGE)
+    kind = struct.unpack_from("=IH", data)[1]
+    if kind != AUDIT_GET:
+        code = struct.unpack_from("=i", data, AUDIT_HEADER.size)[0]
+        raise OSError(-code, os.strerror(-code))
+    return int(struct.unpack_from("=I", data, AUDIT_HEADER.size + AUDIT_STATUS_LOST)[0])
 
 
 def _explain(asked: str, path: str, exc: OSError) -> HostError:
@@ -554,6 +609,16 @@ class LocalHost:
                         f"({path}); wait for it to end and run again"
                     ) from None
                 time.sleep(LOCK_POLL_SECONDS)
+
+    @contextlib.contextmanager
+    def audit_stream(self) -> Iterator[AuditStream]:
+        try:
+            with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_AUDIT) as listener:
+                listener.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, AUDIT_BUFFER)
+                listener.bind((0, AUDIT_READ_GROUP))
+                yield _AuditStream(listener)
+        except OSError as exc:
+            raise _explain("listen to the kernel's audit system", "netlink", exc) from exc
 
     @contextlib.contextmanager
     def lock_accounts(self, paths: Sequence[str], timeout: float) -> Iterator[None]:

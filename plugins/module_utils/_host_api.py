@@ -12,7 +12,7 @@ from typing import ContextManager, Dict, List, NamedTuple, Optional, Protocol, S
 
 from ansible_collections.bulwark.docker.plugins.module_utils._id_shift import IdShift
 
-__all__ = ["ApiResponse", "CommandResult", "FileStat", "FreeSpace", "Host", "TlsAnswer", "UserAccount"]
+__all__ = ["ApiResponse", "AuditStream", "CommandResult", "FileStat", "FreeSpace", "Host", "TlsAnswer", "UserAccount"]
 
 
 class FileStat(NamedTuple):
@@ -73,6 +73,16 @@ class FreeSpace(NamedTuple):
 
     device: int
     available: int
+
+
+class AuditStream(Protocol):
+    """Records of the kernel's audit system from the moment on at which it was opened."""
+
+    def read(self, kind: int, seconds: float) -> List[str]:
+        """Texts of the records of one type that came until now and come within the seconds, in their order.
+
+        HostError when the kernel had to drop some.
+        """
 
 
 class Host(Protocol):
@@ -176,6 +186,9 @@ class Host(Protocol):
 
     def lock(self, path: str, timeout: float) -> ContextManager[None]:
         """Hold an exclusive lock on a file; HostError when another run keeps it longer than the timeout (seconds)."""
+
+    def audit_stream(self) -> ContextManager[AuditStream]:
+        """Listen to the kernel's audit system; HostError where it does not talk to this process."""
 
     def lock_accounts(self, paths: Sequence[str], timeout: float) -> ContextManager[None]:
         """Keep useradd, usermod and the like away from account files of one directory (such as /etc/subuid).

@@ -661,6 +661,121 @@ _APPARMOR_PROBES = (
     ),
 )
 
+
+# Errors of the kernel that show that no filter stood before it: ENOENT, E2BIG, EFAULT, EINVAL, EOVERFLOW, EOPNOTSUPP.
+_ENOENT, _E2BIG, _EFAULT, _EINVAL, _EOVERFLOW, _EOPNOTSUPP = 2, 7, 14, 22, 75, 95
+_AF_ALG, _AF_VSOCK, _NO_SUCH_TYPE = 38, 40, 99
+
+
+def _filtered(
+    name: str, title: str, severity: str, arguments: Mapping[str, Any], action: str = "filtered_call"
+) -> Probe:
+    """A probe that makes a system call which a seccomp filter may refuse; without any filter it must get through.
+
+    AppArmor refuses some of them as well, so the control does without it.
+    """
+    return Probe(
+        id=f"seccomp.{name}",
+        title=title,
+        role="seccomp",
+        severity=severity,
+        variable="seccomp_default_policies",
+        remedy="set seccomp_default_policies (base engine, or better hardened) and restart the containers",
+        cis=(("5.22",), ("5.22",)),
+        requires=("python",),
+        relax=("seccomp=unconfined", "apparmor=unconfined"),
+        attempt=Action(SUBJECT, action, arguments),
+        controls=(Action(RELAXED, action, arguments),),
+    )
+
+
+def _call(name: str, *arguments: Any, reached: Tuple[int, ...] = ()) -> Dict[str, Any]:
+    return {"name": name, "arguments": list(arguments), "reached": list(reached)}
+
+
+_SECCOMP_PROBES = (
+    _filtered(
+        "key_store",
+        "A container puts a key into the kernel's key store, which no namespace separates",
+        "medium",
+        _call("add_key", "user", "bulwark-probe", "x", 1, (1 << 64) - 2),
+    ),
+    _filtered(
+        "user_namespace",
+        "A container makes a user namespace, and with it has every capability against the kernel's code",
+        "high",
+        _call("unshare", 0x10000000),
+    ),
+    _filtered(
+        "page_faults",
+        "A container handles its own page faults, which gives exploits of the kernel all the time they need",
+        "medium",
+        _call("userfaultfd", 1, reached=(_EINVAL,)),
+    ),
+    _filtered(
+        "bpf",
+        "A container reaches the kernel's loader of BPF programs",
+        "high",
+        _call("bpf", 7, "", 256, 0, 0, reached=(_ENOENT, _E2BIG, _EFAULT, _EINVAL)),
+    ),
+    _filtered(
+        "perf",
+        "A container reaches the kernel's measuring of performance",
+        "medium",
+        _call("perf_event_open", 0, 0, 0, 0, (1 << 64) - 1, reached=(_EINVAL, _EFAULT)),
+    ),
+    _filtered(
+        "io_uring",
+        "A container makes system calls that no filter sees, through io_uring",
+        "high",
+        _call("io_uring_setup", 1, "", reached=(_EINVAL,)),
+    ),
+    _filtered(
+        "randomization",
+        "A container switches off the random layout of memory for its programs",
+        "low",
+        _call("personality", 0x0040000),
+    ),
+    _filtered(
+        "cipher_sockets",
+        "A container reaches the kernel's ciphers through sockets",
+        "medium",
+        _call("socket", _AF_ALG, _NO_SUCH_TYPE, 0, reached=(_EINVAL,)),
+    ),
+    _filtered(
+        "host_sockets",
+        "A container reaches sockets between virtual machine and host",
+        "high",
+        _call("socket", _AF_VSOCK, _NO_SUCH_TYPE, 0, reached=(_EINVAL,)),
+    ),
+    _filtered(
+        "host_sockets_by_wide_number",
+        "A container gets past the filter to sockets between virtual machine and host by a number of 33 bits",
+        "high",
+        _call("socket", (1 << 32) | _AF_VSOCK, _NO_SUCH_TYPE, 0, reached=(_EINVAL,)),
+    ),
+    _filtered(
+        "host_sockets_of_32_bit_programs",
+        "A container gets past the filter to sockets between virtual machine and host as a 32-bit program",
+        "high",
+        {"family": _AF_VSOCK, "kind": _NO_SUCH_TYPE, "reached": [_EINVAL]},
+        action="old_architecture_socket",
+    ),
+    _filtered("debugging", "A process of a container is traced by another one", "medium", _call("ptrace", 0, 0, 0, 0)),
+    _filtered(
+        "foreign_memory",
+        "A process of a container reads the memory of another one",
+        "medium",
+        _call("process_vm_readv", 1, 0, 0, 0, 0, 1, reached=(_EINVAL,)),
+    ),
+    _filtered(
+        "file_handles",
+        "A container names a file by a number that leads past every mount",
+        "high",
+        _call("name_to_handle_at", 0, "/usr", "", "", 0, reached=(_EOVERFLOW, _EOPNOTSUPP)),
+    ),
+)
+
 PROBES: Tuple[Probe, ...] = (
     Probe(
         id="isolation.sibling_tcp",
@@ -873,6 +988,7 @@ PROBES: Tuple[Probe, ...] = (
     *_AUDIT_PROBES,
     *_ROOTLESS_PROBES,
     *_MAPPING_PROBES,
+    *_SECCOMP_PROBES,
 )
 
 

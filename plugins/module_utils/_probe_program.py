@@ -75,6 +75,28 @@ SYSCALLS: Dict[str, Dict[str, int]] = {
 }
 
 
+# Calls that a seccomp filter may refuse: name -> number on x86_64, and in the table that newer architectures share.
+FILTERED_CALLS: Dict[str, Tuple[int, int]] = {
+    "add_key": (248, 217),
+    "bpf": (321, 280),
+    "io_uring_setup": (425, 425),
+    "keyctl": (250, 219),
+    "name_to_handle_at": (303, 264),
+    "perf_event_open": (298, 241),
+    "personality": (135, 92),
+    "process_vm_readv": (310, 270),
+    "ptrace": (101, 117),
+    "socket": (41, 198),
+    "unshare": (272, 97),
+    "userfaultfd": (323, 282),
+}
+GENERIC_MACHINES = ("aarch64", "riscv64", "loongarch64")
+# What a filter makes of a call: these errors, or the signal SIGSYS. A security module gives EACCES.
+FILTER_ERRORS = (errno.EPERM, errno.ENOSYS, errno.EACCES)
+SIGSYS = 31
+MAP_32BIT = 0x40
+
+
 class NothingToAttack(Exception):
     """There is nothing here that this attack could be made against."""
 
@@ -268,6 +290,114 @@ def system_call(name: str, arguments: Sequence[int], gained_on: Optional[Sequenc
     if result == -1:
         called += " " + error_text(OSError(ctypes.get_errno(), ""))
     return (result != -1) if gained_on is None else (result in gained_on), called
+
+
+def in_a_child(call: Callable[[], int]) -> Tuple[int, int, int]:
+    """Make a call in a process of its own: (signal that ended it or 0, result, errno or 0)."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        try:
+            result, error = call(), 0
+        except OSError as failure:
+            result, error = -1, int(failure.errno or 0)
+        os.write(writer, struct.pack("qi", result, error))
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as stream:
+        said = stream.read()
+    status = os.waitpid(child, 0)[1]
+    if os.WIFSIGNALED(status):
+        return os.WTERMSIG(status), -1, 0
+    return (0, *struct.unpack("qi", said))
+
+
+def judge_call(called: str, signal_number: int, result: int, error: int, reached: Sequence[int]) -> Outcome:
+    """Gained when the call worked, or the kernel itself answered it with one of these errors."""
+    if signal_number:
+        if signal_number != SIGSYS:
+            raise RuntimeError(f"{called}: signal {signal_number} ended the process")
+        return False, f"{called}: the process was killed by SIGSYS"
+    if not error:
+        return True, f"{called} = {result}"
+    said = f"{called} = -1 {error_text(OSError(error, ''))}"
+    if error in reached:
+        return True, f"{said}: the kernel looked at it"
+    if error not in FILTER_ERRORS:
+        raise RuntimeError(f"{said}, which neither a filter gives nor was expected of the kernel")
+    return False, said
+
+
+def filtered_call(name: str, arguments: Sequence[Any], reached: Sequence[int] = ()) -> Outcome:
+    """Make a system call that a filter may refuse; a text among the arguments is passed by its address.
+
+    It is made in a process of its own, which ends at once, so it changes nothing for anybody.
+    """
+    import ctypes
+
+    machine = platform.machine()
+    if machine != "x86_64" and machine not in GENERIC_MACHINES:
+        raise NothingToAttack(f"the numbers of system calls on {machine} are not known here")
+    if name == "io_uring_setup" and read_setting("/proc/sys/kernel/io_uring_disabled") == "2":
+        raise NothingToAttack("the kernel's own setting kernel.io_uring_disabled keeps io_uring from everybody")
+    number = FILTERED_CALLS[name][0 if machine == "x86_64" else 1]
+    library = ctypes.CDLL(None, use_errno=True)
+    library.syscall.restype = ctypes.c_long
+    texts = [
+        ctypes.create_string_buffer(value.encode(), 256) if isinstance(value, str) else None for value in arguments
+    ]
+    words = [
+        ctypes.c_ulong(ctypes.addressof(text) if text is not None else value) for text, value in zip(texts, arguments)
+    ]
+
+    def call() -> int:
+        result = int(library.syscall(ctypes.c_long(number), *words))
+        if result == -1:
+            raise OSError(ctypes.get_errno(), "")
+        return result
+
+    shown = ", ".join(repr(value) if isinstance(value, str) else str(value) for value in arguments)
+    return judge_call(f"{name}({shown})", *in_a_child(call), reached)
+
+
+def read_setting(path: str) -> str:
+    """Content of a kernel setting, "" where there is none."""
+    try:
+        with open(path, encoding="ascii") as stream:
+            return stream.read().strip()
+    except OSError:
+        return ""
+
+
+def old_architecture_socket(family: int, kind: int, reached: Sequence[int]) -> Outcome:
+    """Ask for a socket as a 32-bit program does, by socketcall, whose arguments no filter can see."""
+    import ctypes
+
+    if platform.machine() != "x86_64":
+        raise NothingToAttack(f"32-bit calls on {platform.machine()} are not known here")
+    library = ctypes.CDLL(None, use_errno=True)
+    library.mmap.restype = ctypes.c_void_p
+    library.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+    page = library.mmap(None, 4096, 7, 0x22 | MAP_32BIT, -1, 0)
+    if page is None or page == ctypes.c_void_p(-1).value:
+        raise OSError(ctypes.get_errno(), "no memory that can be executed")
+    ctypes.memmove(page + 2048, struct.pack("<3I", family, kind, 0), 12)
+    # push rbx; mov eax, 102 (socketcall); mov ebx, 1 (SYS_SOCKET); mov ecx, arguments; int 0x80; pop rbx; ret
+    code = b"\x53\xb8" + struct.pack("<I", 102) + b"\xbb" + struct.pack("<I", 1) + b"\xb9"
+    code += struct.pack("<I", page + 2048) + b"\xcd\x80\x5b\xc3"
+    ctypes.memmove(page, code, len(code))
+
+    def call() -> int:
+        result = int(ctypes.CFUNCTYPE(ctypes.c_int)(page)())
+        if result < 0:
+            raise OSError(-result, "")
+        return result
+
+    ended = in_a_child(call)
+    if ended[0] == signal.SIGSEGV:
+        raise NothingToAttack("this kernel runs no 32-bit programs")
+    return judge_call(f"socketcall(SYS_SOCKET, [{family}, {kind}, 0]) of i386", *ended, reached)
 
 
 def open_files(count: int) -> Outcome:
@@ -852,11 +982,13 @@ ACTIONS: Dict[str, Callable[..., Outcome]] = {
     "audit_mark": audit_mark,
     "audit_unseen": audit_unseen,
     "cgroup_view": cgroup_view,
+    "filtered_call": filtered_call,
     "flood": flood,
     "give_capability": give_capability,
     "host_root": host_root,
     "leave_setuid": leave_setuid,
     "make_node": make_node,
+    "old_architecture_socket": old_architecture_socket,
     "open_files": open_files,
     "open_socket": open_socket,
     "own_exchange": own_exchange,

@@ -72,7 +72,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._probe_image import
 )
 from ansible_collections.bulwark.docker.plugins.module_utils._version import parse_version
 
-__all__ = ["Request", "run_probes"]
+__all__ = ["ProbeEngine", "Request", "find_python", "host_layout", "remove_traces", "run_probes"]
 
 PYTHON_CANDIDATES = ("/usr/bin/python3", "/usr/libexec/platform-python", "/usr/local/bin/python3")
 PYTHON_CHECK = "import sys, ctypes, socket; sys.exit(0 if sys.version_info >= (3, 8) else 3)"
@@ -96,7 +96,7 @@ class Request(NamedTuple):
     nofile_ceiling: int
 
 
-class _Engine:
+class ProbeEngine:
     """The few calls of the engine's API that probing needs; EngineError carries the engine's own words."""
 
     def __init__(self, host: Host, socket_path: str, timeout: float) -> None:
@@ -167,7 +167,7 @@ def _remove_bait(host: Host, instance: Instance) -> None:
             host.remove_directory(f"{BAIT_ROOT}/{name}")
 
 
-def _remove_traces(host: Host, engine: _Engine) -> None:
+def remove_traces(host: Host, engine: ProbeEngine) -> None:
     """Remove every container and image with our label, those of killed runs too, and see that they are gone."""
     left: List[str] = []
     for attempt in range(REMOVAL_TRIES):
@@ -187,7 +187,7 @@ def _remove_traces(host: Host, engine: _Engine) -> None:
     )
 
 
-def _remove(engine: _Engine, path: str) -> None:
+def _remove(engine: ProbeEngine, path: str) -> None:
     try:
         engine.call("DELETE", path, missing_ok=True)
     except BulwarkError:
@@ -195,7 +195,7 @@ def _remove(engine: _Engine, path: str) -> None:
         return
 
 
-def _find_python(host: Host) -> Tuple[str, str]:
+def find_python(host: Host) -> Tuple[str, str]:
     """Real path of a Python of the host below /usr that can run the program, or the reason why there is none."""
     for candidate in PYTHON_CANDIDATES:
         path = host.real_path(candidate)
@@ -207,17 +207,17 @@ def _find_python(host: Host) -> Tuple[str, str]:
     return "", f"the host has no Python 3.8 or newer with ctypes at {' or '.join(PYTHON_CANDIDATES)}"
 
 
-def _layout(host: Host) -> Layout:
+def host_layout(host: Host) -> Layout:
     links = {path: host.read_link(path) for path in SYSTEM_DIRECTORIES}
     found = {path: host.stat(path) for path in SYSTEM_DIRECTORIES}
     return make_layout(links, [path for path, facts in found.items() if facts and facts.kind == "directory"])
 
 
-def _collect_facts(host: Host, engine: _Engine, socket_path: str) -> Facts:
+def _collect_facts(host: Host, engine: ProbeEngine, socket_path: str) -> Facts:
     info = engine.get("/info")
     options = {str(option).partition(",")[0] for option in info.get("SecurityOptions") or []}
     bridge = engine.get("/networks/bridge", missing_ok=True) or {}
-    python, problem = _find_python(host)
+    python, problem = find_python(host)
     reader = host.which("cat")
     return Facts(
         engine_version=str(info.get("ServerVersion", "")),
@@ -312,7 +312,9 @@ def _proc(host: Host, path: str) -> bytes:
 class _Run:
     """One run: the containers that it started and what has been found out so far."""
 
-    def __init__(self, host: Host, engine: _Engine, request: Request, plan: Plan, facts: Facts, run_id: str) -> None:
+    def __init__(
+        self, host: Host, engine: ProbeEngine, request: Request, plan: Plan, facts: Facts, run_id: str
+    ) -> None:
         self.host = host
         self.engine = engine
         self.request = request
@@ -320,7 +322,7 @@ class _Run:
         self.facts = facts
         self.run_id = run_id
         self.program = inspect.getsource(_probe_program)
-        self.layout = _layout(host)
+        self.layout = host_layout(host)
         self.image = ""
         self.containers: Dict[str, str] = {}
         self.outcomes: Dict[str, Outcome] = {}
@@ -604,7 +606,7 @@ def run_probes(host: Host, request: Request, run_id: str, check_mode: bool = Fal
     applies here, EngineError when traces could not be removed, HostError when the engine does not answer.
     """
     probes = select(request.probes)
-    engine = _Engine(host, request.instance.api_socket, request.timeout)
+    engine = ProbeEngine(host, request.instance.api_socket, request.timeout)
     facts = _collect_facts(host, engine, request.instance.api_socket)
     plan = make_plan(probes, facts)
     require_some(plan.probes, plan.inapplicable)
@@ -623,7 +625,7 @@ def run_probes(host: Host, request: Request, run_id: str, check_mode: bool = Fal
 
 
 def _remove_everything(run: _Run) -> None:
-    _remove_traces(run.host, run.engine)
+    remove_traces(run.host, run.engine)
     _remove_bait(run.host, run.request.instance)
 
 

@@ -29,6 +29,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._seccomp_tables imp
     GROUPS,
     HARDENED_FAMILIES,
     HARDENED_PERSONALITIES,
+    MINIMAL_CALLS,
     Comparison,
     Default,
     Floors,
@@ -44,6 +45,7 @@ __all__ = [
     "Policy",
     "Values",
     "compose",
+    "covered_names",
     "covers",
     "default_clauses",
     "errno_name",
@@ -55,7 +57,8 @@ __all__ = [
     "wider_clauses",
 ]
 
-BASES = ("engine", "hardened")
+# From wide to strict.
+BASES = ("engine", "hardened", "minimal")
 # include/linux/err.h of the kernel: a filter cannot return more.
 MAX_ERRNO = 4095
 MIN_KERNEL = re.compile(r"(?!0\.0$)(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
@@ -206,6 +209,11 @@ def group_of(call: str) -> str:
     return _GROUP_OF.get(call, "")
 
 
+def covered_names(names: Sequence[str]) -> FrozenSet[str]:
+    """The calls that names of calls and groups stand for. Raises ConfigError."""
+    return _calls(list(names), "names of system calls")
+
+
 def _calls(names: Any, where: str) -> FrozenSet[str]:
     if not isinstance(names, (list, tuple)):
         raise ConfigError(f"read {where}: {names!r} is no list; give names of groups or system calls")
@@ -309,7 +317,7 @@ def parse_policy(data: Any, where: str = "the seccomp policy") -> Policy:
     given = _only(data, POLICY_KEYS, where)
     base = given.get("base")
     if base is not None and base not in BASES:
-        raise ConfigError(f"read {where}: base is {base!r}; use {' or '.join(BASES)}")
+        raise ConfigError(f"read {where}: base is {base!r}; use one of {', '.join(BASES)}")
     compat = given.get("compat_32bit")
     if compat is not None and not isinstance(compat, bool):
         raise ConfigError(f"read {where}: compat_32bit is {compat!r}; use true or false")
@@ -407,6 +415,15 @@ def _harden(clauses: FrozenSet[Clause]) -> FrozenSet[Clause]:
     return frozenset((kept - sockets - odd) | families)
 
 
+def _base(name: str, defaults: FrozenSet[Clause]) -> FrozenSet[Clause]:
+    if name == "engine":
+        return defaults
+    hardened = _harden(defaults)
+    if name == "hardened":
+        return hardened
+    return frozenset(clause for clause in hardened if clause.action != ALLOW or clause.call in MINIMAL_CALLS)
+
+
 # -- comparing --------------------------------------------------------------------------------------------------------
 
 
@@ -465,14 +482,19 @@ def wider_clauses(clauses: Iterable[Clause], than: Iterable[Clause]) -> List[Cla
 # -- deltas -----------------------------------------------------------------------------------------------------------
 
 
-def _allow(calls: Iterable[str], defaults: FrozenSet[Clause]) -> Set[Clause]:
-    """As the engine allows it to a container without further capabilities, and bare where the engine does not."""
+def _allow(calls: Iterable[str], base: str, defaults: FrozenSet[Clause]) -> Set[Clause]:
+    """As the engine allows it to a container without further capabilities, and bare where the engine does not.
+
+    Over the base `minimal` as `hardened` has it, whatever capabilities that is tied to.
+    """
+    hardened = _harden(defaults) if base == "minimal" else frozenset()
     found: Set[Clause] = set()
     for call in calls:
+        strict = {clause for clause in hardened if clause.call == call and clause.action == ALLOW}
         ordinary = {
             clause for clause in defaults if clause.call == call and clause.action == ALLOW and not clause.capabilities
         }
-        found |= ordinary or {Clause(call)}
+        found |= strict or ordinary or {Clause(call)}
     return found
 
 
@@ -540,8 +562,8 @@ def _deny(clauses: Set[Clause], rule: Rule) -> Set[Clause]:
     return found
 
 
-def _apply(policy: Policy, clauses: FrozenSet[Clause], defaults: FrozenSet[Clause]) -> FrozenSet[Clause]:
-    found = set(clauses) | _allow(policy.allow, defaults)
+def _apply(policy: Policy, base: str, defaults: FrozenSet[Clause]) -> FrozenSet[Clause]:
+    found = set(_base(base, defaults)) | _allow(policy.allow, base, defaults)
     for rule in policy.rules:
         if rule.allowed:
             found |= {rule.clause._replace(call=call) for call in rule.calls}
@@ -582,7 +604,7 @@ def compose(policy: Policy, version: Version) -> Composition:
     """
     defaults = default_clauses(version)
     base = policy.base or "hardened"
-    clauses = _apply(policy, defaults if base == "engine" else _harden(defaults), defaults)
+    clauses = _apply(policy, base, defaults)
     default_errno = policy.default_errno or errno_module.EPERM
     if default_errno != errno_module.EPERM and version < (23, 0):
         raise ConfigError(

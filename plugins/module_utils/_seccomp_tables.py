@@ -24,6 +24,7 @@ __all__ = [
     "HARDENED_FAMILIES",
     "HARDENED_PERSONALITIES",
     "MEASURED_VERSIONS",
+    "MINIMAL_CALLS",
     "TAKEOVER_GROUPS",
     "TRIAL_CALLS",
     "TRIAL_NUMBERS",
@@ -408,6 +409,11 @@ DEFAULTS: Tuple[Default, ...] = (
 ESSENTIAL_CALLS: FrozenSet[str] = frozenset(
     """capget capset chdir close execve fstat fstatfs futex getcwd getdents64 getppid mprotect openat prctl
     read setgid setgroups setuid write""".split()
+)
+
+# The base `minimal`: that, and how programs end and come back from a signal. They are not logged by a recording.
+MINIMAL_CALLS: FrozenSet[str] = ESSENTIAL_CALLS | frozenset(
+    "exit exit_group restart_syscall rt_sigreturn sigreturn".split()
 )
 
 # Calls that show a filter: with every argument 2**64 - 1 they do nothing, and most kernels do not answer with EPERM.

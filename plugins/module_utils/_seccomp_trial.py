@@ -1,7 +1,7 @@
 # Copyright (c) 2026, bulwark.docker contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Trying a seccomp profile on the engine it is for, in a throw-away container (private).
+"""Trying seccomp profiles on the engine they are for, in throw-away containers (private).
 
 The same harmless system calls are made under the profile and without any. A call that the profile refuses has to give
 what the profile declares, and something else without it: only then has the filter been seen.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
 
 from ansible_collections.bulwark.docker.plugins.module_utils import _seccomp_program
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import BulwarkError, EngineError, RefusedError
@@ -23,10 +23,10 @@ from ansible_collections.bulwark.docker.plugins.module_utils._probe_image import
     image_archive,
 )
 from ansible_collections.bulwark.docker.plugins.module_utils._probe_runner import (
-    _Engine,
-    _find_python,
-    _layout,
-    _remove_traces,
+    ProbeEngine,
+    find_python,
+    host_layout,
+    remove_traces,
 )
 from ansible_collections.bulwark.docker.plugins.module_utils._seccomp_calls import MACHINES
 from ansible_collections.bulwark.docker.plugins.module_utils._seccomp_policy import errno_name, values_of
@@ -45,7 +45,7 @@ __all__ = [
     "Verdict",
     "declared_answer",
     "judge_trial",
-    "try_profile",
+    "try_profiles",
 ]
 
 # What the engine gives to a container unless told otherwise.
@@ -123,12 +123,12 @@ def judge_trial(effect: Effect, free: Dict[str, Answer], filtered: Dict[str, Ans
 
 
 class _Trial:
-    def __init__(self, host: Host, engine: _Engine, run_id: str) -> None:
+    def __init__(self, host: Host, engine: ProbeEngine, run_id: str) -> None:
         self.host = host
         self.engine = engine
         self.run_id = run_id
-        self.layout = _layout(host)
-        self.python, problem = _find_python(host)
+        self.layout = host_layout(host)
+        self.python, problem = find_python(host)
         if problem:
             raise EngineError(f"try the seccomp profile: {problem}; set probe to false, or install it")
         info = engine.get("/info")
@@ -164,36 +164,48 @@ class _Trial:
         return {call: Answer(*outcome) for call, outcome in zip(self.calls, outcomes)}
 
 
-def try_profile(host: Host, socket_path: str, run_id: str, raw: bytes, profile: Profile) -> List[str]:
-    """Start a container under the profile and look at its system calls; the names of those seen refused.
+def try_profiles(
+    host: Host, socket_path: str, run_id: str, profiles: Mapping[str, Tuple[bytes, Profile]]
+) -> Dict[str, List[str]]:
+    """Start a container under each profile and look at its system calls; the names of those seen refused.
 
-    Raises RefusedError when no container starts, a call gets another answer than declared, or none can be seen refused;
-    EngineError where it cannot be tried. Nothing is left behind.
+    C(profiles) maps what messages shall call a profile to its text and its meaning. Raises RefusedError when no
+    container starts, a call gets another answer than declared, or none can be seen refused; EngineError where it cannot
+    be tried. Nothing is left behind.
     """
-    engine = _Engine(host, socket_path, TRIAL_SECONDS)
-    _remove_traces(host, engine)
+    engine = ProbeEngine(host, socket_path, TRIAL_SECONDS)
+    remove_traces(host, engine)
     try:
         trial = _Trial(host, engine, run_id)
         archive = image_archive(trial.layout, inspect.getsource(_seccomp_program).encode(), b"", "")
         image = engine.import_image(archive, run_id)
         free = trial.answers(image, "seccomp=unconfined", "free")
-        try:
-            filtered = trial.answers(image, "seccomp=" + raw.decode("utf-8"), "filtered")
-        except BulwarkError as exc:
-            raise RefusedError(
-                f"try the seccomp profile: no container runs under it: {exc}; the profile in force was left as it is"
-            ) from exc
+        return {
+            name: _judged(trial, image, free, number, name, *profiles[name])
+            for number, name in enumerate(sorted(profiles), 1)
+        }
     finally:
-        _remove_traces(host, engine)
+        remove_traces(host, engine)
+
+
+def _judged(
+    trial: _Trial, image: str, free: Dict[str, Answer], number: int, name: str, raw: bytes, profile: Profile
+) -> List[str]:
+    try:
+        filtered = trial.answers(image, "seccomp=" + raw.decode("utf-8"), f"filtered{number}")
+    except BulwarkError as exc:
+        raise RefusedError(
+            f"try the seccomp profile {name}: no container runs under it: {exc}; everything was left as it is"
+        ) from exc
     effect = effect_of(profile, trial.architecture, DEFAULT_CAPABILITIES, trial.kernel)
     verdict = judge_trial(effect, free, filtered)
     if verdict.problems:
         raise RefusedError(
-            f"try the seccomp profile: {'; '.join(verdict.problems)}; the profile in force was left as it is"
+            f"try the seccomp profile {name}: {'; '.join(verdict.problems)}; everything was left as it is"
         )
     if not verdict.seen:
         raise RefusedError(
-            "try the seccomp profile: it refuses none of the calls that could show it "
+            f"try the seccomp profile {name}: it refuses none of the calls that could show it "
             f"({', '.join(trial.calls)}); deny one of them, or set probe to false"
         )
     return list(verdict.seen)

@@ -20,13 +20,15 @@ description:
     itself; its containers mount the host's C(/usr) and the like read-only and run the host's own Python.
   - Containers, images and what a killed earlier run left behind are removed before the module returns. They have the
     label C(bulwark.probe).
-  - One container (controls only) runs for a moment with C(no-new-privileges=false), C(apparmor=unconfined) and the
-    control group namespace of the host, without network.
+  - One container (controls only) runs for a moment with C(no-new-privileges=false), without a seccomp filter and an
+    AppArmor profile, with the control group namespace of the host and without network.
   - For the probes of the group V(rootless), two containers without network get a directory mounted that this module
-    makes below C(/var/lib) and removes; one of them is privileged. Otherwise nothing runs privileged, and no path of
-    the host is writable.
+    makes below C(/var/lib) and removes; one of them is privileged. Those of the group V(userns_remap) get one, too.
+    Otherwise nothing runs privileged, and no path of the host is writable.
   - Those of the group V(apparmor) attack containers that ask for the profiles V(docker-bulwark) and
     V(docker-bulwark-service) where these enforce, and get the engine's default where they do not.
+  - The probes of the group V(seccomp) make system calls in processes that end at once, with arguments that change
+    nothing.
   - All traffic stays on the host, between its own addresses and the containers of this run.
   - The probes of the group V(api) start no container. Those of the role V(daemon_tls) attack each TCP listener of the
     engine, also those that systemd opened for it; where there is none they do not apply, except V(api.tcp_plaintext),

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Is what we know about seccomp profiles what the engine of this host does?
 
-Runs on a test host as root, needs nothing but Python, busybox and this collection's plugins/module_utils and tests/real
-(found from this file's place, or --root). Five questions, each answered by containers:
+Runs on a test host as root, needs nothing but Python, busybox, seccomp_cases.py beside it and plugins/module_utils
+(found from this file's place, or below --root). Five questions, each answered by containers:
 
 filters    Is our base `engine` the filter that the engine itself gives to its runtime, for the default capabilities and
            for each one that can be added? Does the engine make of our profiles what we say that it makes?
@@ -125,7 +125,7 @@ def load_core(root: Path) -> dict[str, Any]:
     found = {name: __import__(f"{base}plugins.module_utils._seccomp_{name}", fromlist=["x"]) for name in names}
     found["version"] = __import__(f"{base}plugins.module_utils._version", fromlist=["x"])
     found["image"] = __import__(f"{base}plugins.module_utils._probe_image", fromlist=["x"])
-    found["cases"] = __import__(f"{base}tests.real.seccomp_cases", fromlist=["x"])
+    found["cases"] = __import__("seccomp_cases")
     return found
 
 

@@ -37,7 +37,7 @@ LEDGER_BAD: list[Any] = [
     None,
 ]
 KEYS_BAD = [
-    (BASELINE, "seccomp-profile", "belongs to the role 'seccomp'; set seccomp_docker_profile_path instead"),
+    (BASELINE, "seccomp-profile", "belongs to the role 'seccomp'; set seccomp_default_policies instead"),
     (BASELINE, "bip", "belongs to the administrator; write it into daemon.json yourself"),
     (BASELINE, "no-such-key", "belongs to the administrator"),
     ("daemon_tls", "tlsverify", "belong on the command line of the unit"),

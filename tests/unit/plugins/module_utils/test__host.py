@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import http.server
 import os
 import resource
@@ -30,6 +31,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from ansible_collections.bulwark.docker.plugins.module_utils import _host
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import HostError
 from ansible_collections.bulwark.docker.plugins.module_utils._host import LocalHost
 from ansible_collections.bulwark.docker.plugins.module_utils._host_api import CommandResult, UserAccount
@@ -620,3 +622,36 @@ def test_files_that_no_server_could_use(
 @pytest.mark.parametrize(("address", "ours"), [("127.0.0.1", True), ("0.0.0.0", True), ("192.0.2.1", False)])
 def test_addresses_of_this_host(host: LocalHost, address: str, ours: bool) -> None:
     assert host.is_local_address(address) == ours
+
+
+def audit_message(kind: int, text: str) -> bytes:
+    """A record as the kernel sends it."""
+    return _host.AUDIT_HEADER.pack(_host.AUDIT_HEADER.size + len(text), kind, 0, 0, 0) + text.encode()
+
+
+def test_audit_records_of_one_type_are_read_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = [7]
+    monkeypatch.setattr(_host, "_audit_lost", lambda: lost[0])
+    kernel, listener = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with kernel, listener:
+        stream = _host._AuditStream(listener)
+        for kind, text in ((1326, "audit(1.1:1): one"), (1300, "audit(1.1:2): other"), (1326, "audit(1.1:3): two\0")):
+            kernel.send(audit_message(kind, text))
+        assert stream.read(1326, 0.05) == ["audit(1.1:1): one", "audit(1.1:3): two"]
+        assert stream.read(1326, 0.05) == []
+        lost[0] = 8
+        with pytest.raises(HostError, match=r"it lost records for want of room; raise its backlog"):
+            stream.read(1326, 0.05)
+
+
+def test_audit_records_that_the_socket_had_no_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def settimeout(self, seconds: float) -> None:
+            pass
+
+        def recv(self, size: int) -> bytes:
+            raise OSError(errno.ENOBUFS, "No buffer space available")
+
+    monkeypatch.setattr(_host, "_audit_lost", lambda: 0)
+    with pytest.raises(HostError, match="No buffer space available, so records were lost"):
+        _host._AuditStream(Full()).read(1326, 0.05)

@@ -204,7 +204,7 @@ def test_plan_does_equal_actions_once_and_keeps_every_probe_informed() -> None:
 
 def test_plan_of_all_probes_has_what_the_relaxed_and_the_sibling_container_need() -> None:
     plan = make_plan(PROBES, FACTS)
-    assert plan.relax == ("no-new-privileges=false", "apparmor=unconfined")
+    assert plan.relax == ("no-new-privileges=false", "apparmor=unconfined", "seccomp=unconfined")
     assert plan.host_cgroup_namespace
     assert plan.publish
     only_limits = make_plan(select(["limits.nofile"]), FACTS)

@@ -42,6 +42,8 @@ REFUSED = {
     ("subject", "udp_exchange"),
     ("subject", "cgroup_view"),
     ("subject", "read_root_only"),
+    ("subject", "filtered_call"),
+    ("subject", "old_architecture_socket"),
     ("subject", "system_call"),
     ("host", "audit_unseen"),
     ("subject", "host_root"),

@@ -6,13 +6,20 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from ansible_collections.bulwark.docker.plugins.module_utils._errors import ConfigError, HostError, RefusedError
 from ansible_collections.bulwark.docker.plugins.module_utils._instance import system_instance
-from ansible_collections.bulwark.docker.plugins.module_utils._seccomp_apply import Request, apply_profile, drop_unset
+from ansible_collections.bulwark.docker.plugins.module_utils._seccomp_apply import (
+    Request,
+    Wish,
+    apply_profiles,
+    drop_unset,
+    profile_path,
+)
 from ansible_collections.bulwark.docker.plugins.module_utils._seccomp_profile import compose_profile, profile_text
 from ansible_collections.bulwark.docker.tests.unit.plugins.module_utils.memory_host import CONFIG_PATH, File, Killed
 from ansible_collections.bulwark.docker.tests.unit.plugins.module_utils.seccomp_host import SeccompHost
@@ -23,24 +30,34 @@ HARDENED = profile_text(compose_profile({"base": "hardened"}, "26.1.5"))
 ENGINE = profile_text(compose_profile({"base": "engine"}, "26.1.5"))
 
 
-def run(host: SeccompHost, **options: Any) -> dict[str, Any]:
+WISHES = ("path", "policies", "content", "waivers", "accept", "by_content")
+
+
+def run_all(host: SeccompHost, *wishes: Wish, **options: Any) -> dict[str, Any]:
     """One run of the module's core."""
     plain: dict[str, Any] = {
         "instance": system_instance(),
-        "path": PATH,
+        "paths": (),
         "present": True,
-        "policies": ({"base": "hardened"},),
-        "content": None,
-        "waivers": {},
-        "accept": (),
+        "exclusive": False,
         "engine_version": "",
         "probe": True,
         "run_id": "abc123",
         "check_mode": False,
     }
+    return apply_profiles(host, Request(wishes=wishes, **{**plain, **options}))
+
+
+def run(host: SeccompHost, **options: Any) -> dict[str, Any]:
+    """One run about one profile; its result together with that of the run."""
+    plain: dict[str, Any] = {"path": PATH, "policies": ({"base": "hardened"},)}
     if "content" in options:
         plain["policies"] = None
-    return apply_profile(host, Request(**{**plain, **options}))
+    wish = Wish(**{**plain, **{name: value for name, value in options.items() if name in WISHES}})
+    done = run_all(host, wish, **{name: value for name, value in options.items() if name not in WISHES})
+    [single] = done["profiles"] or [{}]
+    [diff] = done.get("diff") or [{}]
+    return {**single, **done, "diff": diff} if diff else {**single, **done}
 
 
 def test_a_profile_is_tried_and_written_once() -> None:
@@ -60,7 +77,8 @@ def test_a_profile_is_tried_and_written_once() -> None:
 def test_check_mode_changes_and_starts_nothing() -> None:
     host = SeccompHost()
     found = run(host, check_mode=True)
-    assert found["changed"]
+    assert (found["changed"], found["exists"]) == (True, False)
+    assert run(SeccompHost())["exists"]
     assert found["diff"]["after"] == HARDENED.decode()
     assert (host.mutations, host.trial.started) == ([], [])
 
@@ -93,9 +111,11 @@ def test_a_profile_that_fails_its_trial_leaves_the_old_one() -> None:
         ({"content": ENGINE.decode().replace("SCMP_CMP_NE", "NE")}, r"\[operator_unknown\]"),
         ({"policies": ({"allow": ["keyctl"]},)}, "more than the engine's own profile: keyctl"),
         ({"policies": ({"deny": ["files"]},)}, r"no container starts without .*openat.*\[essential_missing\]"),
-        ({"policies": ({}, {"allow": ["x"]})}, "the policy number 2, allow: 'x' is neither"),
+        (
+            {"policies": ({}, {"allow": ["x"]})},
+            "the policy number 2 for /etc/docker/seccomp/a.json, allow: 'x' is neither",
+        ),
         ({"policies": None}, "nothing to write; give policies or content"),
-        ({"path": "a.json"}, "path is 'a.json'; give an absolute path"),
         ({"engine_version": "19.3"}, r"engine 19\.3\.0 is older"),
     ],
 )
@@ -224,3 +244,78 @@ def test_options_that_were_not_given_are_left_out() -> None:
     given = [{"base": "engine", "allow": None, "rules": [{"calls": ["read"], "errno": None}]}]
     assert drop_unset(given) == ({"base": "engine", "rules": ({"calls": ("read",)},)},)
     assert drop_unset(None) is None
+
+
+def paths_of(done: dict[str, Any]) -> list[str]:
+    return [entry["path"] for entry in done["profiles"]]
+
+
+def test_many_profiles_are_one_trial_and_all_or_none() -> None:
+    host = SeccompHost()
+    wishes = [Wish(profile_path("/etc/docker/seccomp", name), ({"base": "hardened"},)) for name in ("a", "b", "c")]
+    done = run_all(host, *wishes)
+    assert paths_of(done) == [wish.path for wish in wishes]
+    assert host.trial.profiles == ["unconfined", *[HARDENED.decode()] * 3]
+    assert [diff["after_header"] for diff in done["diff"]] == paths_of(done)
+    broken = Wish("/etc/docker/seccomp/d.json", None, "{}")
+    mutations = list(host.mutations)
+    with pytest.raises(RefusedError, match=r"d\.json: it has mistakes"):
+        run_all(host, Wish(wishes[0].path, ({"base": "engine"},)), broken)
+    host.trial.filtered["keyctl"] = [0, -1, 22]
+    with pytest.raises(RefusedError, match=r"try the seccomp profile .*e\.json: keyctl is declared"):
+        run_all(host, *wishes, Wish("/etc/docker/seccomp/e.json", ({"base": "hardened"},)))
+    assert host.mutations == mutations
+    with pytest.raises(ConfigError, match="it is asked for twice"):
+        run_all(host, wishes[0], wishes[0])
+
+
+def test_new_content_is_a_new_file_and_the_old_one_goes_when_the_engine_has_let_go_of_it() -> None:
+    host = SeccompHost()
+    old = run(
+        host, path="/etc/docker/seccomp/default.json", policies=({"base": "engine"},), by_content=True, probe=False
+    )
+    first = old["path"]
+    assert first != run(host, by_content=True)["path"]
+    host.files[CONFIG_PATH] = File(json.dumps({"seccomp-profile": first}).encode())
+    wish = Wish("/etc/docker/seccomp/default.json", ({"base": "hardened"},), by_content=True)
+    done = run_all(host, wish, exclusive=True)
+    assert done["left"] == [first]
+    assert done["removed"] == [paths_of(run_all(host, wish._replace(path=PATH), check_mode=True))[0]]
+    [second] = paths_of(done)
+    assert {first, second} < set(host.files)
+    assert done["diff"][0]["before"] == ENGINE.decode()
+    again = run_all(host, wish, exclusive=True)
+    assert (again["changed"], again["left"]) == (False, [first])
+    kept = run_all(host, paths=(first,), present=False)
+    assert (kept["changed"], kept["left"]) == (False, [first])
+    host.files[CONFIG_PATH].data = json.dumps({"seccomp-profile": second}).encode()
+    assert run_all(host, paths=(first,), present=False)["removed"] == [first]
+    assert first not in host.files
+    gone = run_all(host, exclusive=True)
+    assert (gone["changed"], gone["left"], gone["engine_version"]) == (False, [second], "")
+
+
+def test_drift_after_an_upgrade_is_named() -> None:
+    host = SeccompHost()
+    policy = ({"base": "engine"},)
+    run(host, policies=policy, engine_version="20.10.24", probe=False)
+    found = run(host, policies=policy, check_mode=True)
+    assert re.search(
+        r"a\.json was made for engine 20\.10\.24, and 26\.1\.5 is there: it allows io_uring_", found["drift"]
+    )
+    assert "it lacks cachestat" in found["drift"]
+    assert found["drift"] in found["warnings"]
+    assert run(host, policies=policy, probe=False)["drift"] == found["drift"]
+    assert run(host, policies=policy)["drift"] == ""
+    assert run(host)["drift"] == ""
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a b"])
+def test_names_that_are_no_names_of_files(name: str) -> None:
+    with pytest.raises(ConfigError, match="use letters, digits, dots"):
+        profile_path("/etc/docker/seccomp", name)
+
+
+def test_directories_are_absolute() -> None:
+    with pytest.raises(ConfigError, match="directory is 'x'; give an absolute path"):
+        profile_path("x", "a")

@@ -238,7 +238,7 @@ def test_deny_by_argument_that_no_filter_can_tell() -> None:
     [
         ([], r"\[\] is no mapping"),
         ({"bases": "engine"}, "'bases' is no key of it; use allow, base"),
-        ({"base": "none"}, "base is 'none'; use engine or hardened"),
+        ({"base": "none"}, "base is 'none'; use one of engine, hardened, minimal"),
         ({"allow": ["io-uring"]}, "'io-uring' is neither a group nor a system call"),
         ({"deny": "ptrace"}, "deny: 'ptrace' is no list"),
         ({"compat_32bit": "no"}, "compat_32bit is 'no'"),
@@ -325,7 +325,7 @@ def rules(draw: st.DrawFn) -> dict[str, Any]:
 def policies(draw: st.DrawFn) -> dict[str, Any]:
     """A policy with every waiver that it may need."""
     return {
-        "base": draw(st.sampled_from(["engine", "hardened", None])),
+        "base": draw(st.sampled_from(["engine", "hardened", "minimal", None])),
         "allow": draw(names),
         "deny": draw(safe_names),
         "rules": draw(st.lists(rules(), max_size=3)),

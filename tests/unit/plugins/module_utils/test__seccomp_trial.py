@@ -16,7 +16,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._seccomp_profile im
     parse_profile,
     profile_text,
 )
-from ansible_collections.bulwark.docker.plugins.module_utils._seccomp_trial import try_profile
+from ansible_collections.bulwark.docker.plugins.module_utils._seccomp_trial import try_profiles
 from ansible_collections.bulwark.docker.tests.unit.plugins.module_utils.seccomp_host import FREE, SeccompHost
 from ansible_collections.bulwark.docker.tests.unit.plugins.module_utils.test__probe_runner import refuse
 
@@ -28,7 +28,7 @@ def trial(host: SeccompHost, raw: bytes = RAW) -> list[str]:
     profile = parse_profile(raw).profile
     assert profile is not None
     try:
-        return try_profile(host, "/run/docker.sock", "abc123", raw, profile)
+        return try_profiles(host, "/run/docker.sock", "abc123", {"a.json": (raw, profile)})["a.json"]
     finally:
         assert (host.trial.containers, host.trial.images) == ({}, {})
 
@@ -50,7 +50,9 @@ def test_a_call_that_fails_alike_without_a_filter_shows_nothing() -> None:
 def test_a_filter_that_is_not_there_is_noticed() -> None:
     host = SeccompHost()
     host.trial.filtered = dict(FREE)
-    with pytest.raises(RefusedError, match=r"keyctl is declared to give EPERM, and gave EINVAL.*was left as it is"):
+    with pytest.raises(
+        RefusedError, match=r"keyctl is declared to give EPERM, and gave EINVAL.*everything was left as it is"
+    ):
         trial(host)
 
 
@@ -97,7 +99,7 @@ def test_no_container_starts() -> None:
     with pytest.raises(RefusedError, match=r"no container runs under it: Python does not run.*'cannot open shared"):
         trial(host)
     host = SeccompHost()
-    host.trial.failing["filtered/start"] = refuse(500, "OCI runtime create failed")
+    host.trial.failing["filtered1/start"] = refuse(500, "OCI runtime create failed")
     with pytest.raises(RefusedError, match=r"no container runs under it: .*OCI runtime create failed"):
         trial(host)
     host = SeccompHost()

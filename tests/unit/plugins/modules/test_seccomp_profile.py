@@ -29,7 +29,8 @@ class Runner:
         monkeypatch.setattr(AnsibleModule, "warn", lambda module, warning: self.warnings.append(warning))
 
     def __call__(self, **options: Any) -> dict[str, Any]:
-        with patch_module_args({"path": PATH, **options}), pytest.raises(SystemExit):
+        profile = {name: options.pop(name) for name in ("policies", "content") if name in options}
+        with patch_module_args({"profiles": [{"name": "a", **profile}], **options}), pytest.raises(SystemExit):
             seccomp_profile.main()
         return json.loads(self._capsys.readouterr().out)
 
@@ -44,7 +45,7 @@ def test_policies_reach_the_core(run: Runner) -> None:
     policy = {"deny": ["aio"], "rules": [{"calls": ["socket"], "action": "allow", "arguments": [packet]}]}
     done = run(policies=[{"base": "hardened"}, policy])
     assert done["changed"]
-    assert "keyctl" in done["tried"]
+    assert "keyctl" in done["profiles"][0]["tried"]
     rules = json.loads(run.host.files[PATH].data)["syscalls"]
     assert not [rule for rule in rules if "io_setup" in rule["names"]]
     assert [rule for rule in rules if rule["names"] == ["socket"] and rule["args"][0]["value"] == 17]
