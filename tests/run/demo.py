@@ -9,6 +9,7 @@ Writes build/demo/report.html and the JSON findings beside it.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -24,6 +25,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 ROOT = Path(__file__).resolve().parents[2]
 HOST = os.environ.get("DEMO_HOST", "debian13-machine")
 OUTPUT = ROOT / "build/demo"
+# Those of the roles that the playbook runs unless told otherwise.
+PROBES = "isolation,privilege,api.tcp_plaintext,api.unix_socket_other_user,limits,network,seccomp,apparmor,auditd"
 RECAP = re.compile(r"changed=(\d+).*failed=(\d+)")
 WORDS = {"blocked": "blocked", "not_blocked": "GETS THROUGH", "not_applicable": "not applicable", "error": "error"}
 
@@ -66,7 +69,7 @@ class Demo:
             raise DemoFailed(f"{playbook} ended with status {done.returncode}:\n{done.stdout}")
         return sum(int(changed) for changed, _failed in counts), done.stdout
 
-    def look(self, step: str, probes: str = "all") -> dict[str, Any]:
+    def look(self, step: str, probes: str = PROBES) -> dict[str, Any]:
         """Read the engine's state and attack it."""
         path = OUTPUT / f"{step}.json"
         self.playbook(step, "tests/demo/look.yml", demo_host=HOST, demo_output=str(path), demo_probes=probes)
@@ -150,12 +153,13 @@ def table(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 
 
 def extract_diff(output: str) -> list[str]:
-    """The lines of the unified diff in a playbook's output."""
+    """The lines of the unified diff of daemon.json in a playbook's output."""
     lines = output.splitlines()
-    starts = [number for number, line in enumerate(lines) if line.startswith("--- before")]
+    starts = [n for n, line in enumerate(lines) if line.startswith("--- before: ") and line.endswith("/daemon.json")]
     if not starts:
         return []
-    return [line for line in lines[starts[0] :] if line.startswith(("+", "-", "@"))]
+    first, *others = lines[starts[0] :]
+    return [first, *itertools.takewhile(lambda line: line.startswith(("+", "-", "@", " ")), others)]
 
 
 def main() -> int:

@@ -21,11 +21,8 @@ RECAP = re.compile(r"^(\S+)\s*: ok=\d+\s+changed=(\d+)\s+unreachable=\d+\s+faile
 
 def playbook(name, names, *options, **variables):
     """Run a playbook for roles that change the engine; returns its status, output, and (changed, failed) by host."""
-    only = (
-        {"bulwark_antivirus_exclusions": False, "bulwark_auditd": False, "bulwark_seccomp": False}
-        if name == "harden"
-        else {}
-    )
+    left_out = ("antivirus_exclusions", "apparmor", "auditd", "seccomp") if name == "harden" else ()
+    only = {f"bulwark_{role}": False for role in left_out}
     values = json.dumps({"bulwark_hosts": ":".join(names), **only, **variables})
     argv = ["ansible-playbook", "-i", str(INVENTORY), "-e", values, *options, f"bulwark.docker.{name}"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=PLAY_SECONDS, check=False)
