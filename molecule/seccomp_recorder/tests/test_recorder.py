@@ -24,7 +24,7 @@ def is_machine(host):
 def test_recorded_calls_are_few_and_named(host):
     said = load(host, "recorded")
     if not is_machine(host):
-        assert said["failed"] is True
+        assert "policies" not in said
         assert "this host is a container" in said["msg"]
         return
     [policy] = said["policies"]
