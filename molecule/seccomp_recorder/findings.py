@@ -20,12 +20,3 @@ def load(host: Any, name: str) -> Any:
     """Findings of one host, written by tasks_findings.yml."""
     folder = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
     return json.loads((folder / f"{name_of(host)}-{name}.json").read_text(encoding="utf-8"))
-
-
-def attack(host: Any, *probes: str) -> dict[str, dict[str, Any]]:
-    """Attack the host now, with some probes or with all; results by probe."""
-    arguments = f"probes={','.join(probes)}" if probes else None
-    answer = host.ansible("bulwark.docker.enforcement_probe", arguments, check=False)
-    results = {result["id"]: result for result in answer["results"]}
-    assert len(results) == answer["counts"]["run"] + answer["counts"]["not_applicable"] > 0
-    return results

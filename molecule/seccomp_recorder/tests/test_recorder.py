@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from findings import attack, load, name_of
+from findings import load, name_of
 
 RUN = "docker run --rm --network none -v /usr:/usr:ro --security-opt seccomp=/etc/docker/seccomp/{}.json local/host"
 ASK = "for n in $(/busybox seq 200); do /busybox wget -qO - http://127.0.0.1:8000 && exit; /busybox usleep 300000; done"
@@ -24,7 +24,7 @@ def is_machine(host):
 def test_recorded_calls_are_few_and_named(host):
     said = load(host, "recorded")
     if not is_machine(host):
-        assert said["failed"] is True
+        assert "policies" not in said
         assert "this host is a container" in said["msg"]
         return
     [policy] = said["policies"]
@@ -54,8 +54,3 @@ def test_kernel_that_does_not_log_is_refused(host):
         assert "kernel.seccomp.actions_logged" in load(host, "unlogged")["msg"]
         assert host.check_output("docker ps --all --quiet --filter label=bulwark.probe") == ""
     assert host.run("docker info").rc == 0
-
-
-def test_every_attack_on_the_filter_works_without_one_and_is_refused_or_not(host):
-    verdicts = {result["verdict"] for result in attack(host, "seccomp").values()}
-    assert verdicts == {"blocked", "not_blocked"}
