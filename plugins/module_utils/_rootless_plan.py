@@ -169,7 +169,7 @@ def check_host(state: HostState) -> None:
     if not state.engine:
         problem = "the host has no dockerd; install the engine first (the system's engine may stay stopped)"
     elif state.systemd < SYSTEMD_FLOOR:
-        problem = f"systemd {state.systemd} cannot reach the units of a user; {SYSTEMD_FLOOR} or newer is needed"
+        problem = f"systemd {state.systemd} is too old for engines of users; {SYSTEMD_FLOOR} or newer is needed"
     elif state.max_user_namespaces == 0:
         problem = "user namespaces are switched off; set the kernel setting user.max_user_namespaces to 15000 or more"
     elif state.unprivileged_userns_clone == 0:

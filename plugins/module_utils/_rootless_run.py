@@ -179,12 +179,8 @@ class _Engine:
             )
 
     def manager_up(self) -> bool:
-        """Whether the user's service manager runs."""
+        """Whether the user's service manager takes orders."""
         return self.host.stat(self.runtime + "/systemd/private") is not None
-
-    def reachable(self) -> bool:
-        """Whether it takes orders from root, which come over the user's bus."""
-        return self.manager_up() and self.host.stat(self.runtime + "/bus") is not None
 
     def wait_for_manager(self) -> None:
         """Wait until service manager and bus are there; a manager older than its bus is told about it."""
@@ -206,12 +202,9 @@ class _Engine:
             self.host.sleep(POLL_SECONDS)
 
     def _start_bus(self) -> None:
-        """Let a service manager that is older than its bus's package start it; root cannot reach it before."""
-        account = self.account
-        caller = ["setpriv", f"--reuid={account.uid}", f"--regid={account.gid}", "--init-groups", "systemctl", "--user"]
-        environ = {"XDG_RUNTIME_DIR": self.runtime, "HOME": account.home}
-        for words in (["daemon-reload"], ["start", "dbus.socket"]):
-            self.host.run([*caller, *words], timeout=PROGRAM_SECONDS, environ=environ)
+        """Let a service manager that is older than its bus's package start it; runc needs it for limits."""
+        self.systemctl("daemon-reload")
+        self.systemctl("start", "dbus.socket")
 
     def refuse_elsewhere(self, path: str) -> None:
         """Root writes where a user's link points only if that is the user's own place; RefusedError."""
@@ -227,7 +220,7 @@ class _Engine:
 
     def properties(self) -> Dict[str, str]:
         """What systemd says of the unit; nothing while the service manager is down."""
-        if not self.reachable():
+        if not self.manager_up():
             return {}
         names = ["MainPID", "ActiveState", "UnitFileState", "NeedDaemonReload"]
         return service_properties(self.host, self.instance, SERVICE, names)
@@ -442,7 +435,7 @@ class _Removal:
     def _give_back_settings(self) -> None:
         """Leave daemon.json as it was before the role's first run; the engine is stopped by now."""
         engine = self.engine
-        if self.host.stat(engine.instance.state_path) is None or not engine.reachable():
+        if self.host.stat(engine.instance.state_path) is None or not engine.manager_up():
             return
         patience, deadline = LOCK_SECONDS, float(engine.request.deadline)
         give_back = SettingsRequest(ROOTLESS_OWNER, False, {}, False, True, True, "", 0.0, patience, False)
@@ -454,7 +447,7 @@ class _Removal:
 
     def _stop(self) -> None:
         engine = self.engine
-        if not engine.reachable():
+        if not engine.manager_up():
             return
         engine.systemctl("stop", SERVICE, timeout=float(engine.request.deadline))
         if engine.properties().get("ActiveState") not in ("inactive", "failed"):
@@ -474,7 +467,7 @@ class _Removal:
         self.host.remove_directory(posixpath.dirname(engine.unit_path) + "/default.target.wants")
         for path in self.record.directories:
             self.host.remove_directory(path)
-        if engine.reachable():
+        if engine.manager_up():
             engine.ordered("daemon-reload")
 
     def _remove_data(self) -> None:

@@ -77,7 +77,7 @@ PACKAGES: Dict[str, Dict[str, str]] = {
 SMALLEST_RANGE = 65536
 # From here on a kernel lets a user mount an overlay (commit 459c7c565ac3).
 NATIVE_OVERLAY = (5, 11)
-# "systemctl --machine=USER@.host --user" came with it.
+# Older ones were not tried.
 SYSTEMD_FLOOR = 248
 CONTROLLERS: Tuple[str, ...] = ("cpu", "cpuset", "io", "memory", "pids")
 PING_RANGE = "0 2147483647"

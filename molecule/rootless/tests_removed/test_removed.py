@@ -16,7 +16,7 @@ def test_nothing_of_ours_is_left(host):
     for name in ("subuid", "subgid"):
         assert host.check_output(f"cat /etc/{name}") == "# by hand\nann:100000:65536"
     assert host.check_output("ls /var/lib/systemd/linger") == ""
-    names = "-name '*bulwark-*' -o -path '*/.config/*' -o -path '*/share/docker'"
+    names = "-name '*bulwark-*' -o -path '*/.config/systemd*' -o -name daemon.json -o -path '*/share/docker'"
     found = host.check_output(f"find /home /etc /var/lib/systemd -xdev \\( {names} \\) -print")
     assert host.run("ls -d /var/lib/bulwark-docker").rc == 2
     # The test hosts have units of their own for network and log-ins.

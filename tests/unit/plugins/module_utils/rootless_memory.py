@@ -102,8 +102,15 @@ class RootlessHost(MemoryHost):
         words = tuple(argv)
         self.runs.append(words)
         self.clock += 0.01
-        if words[0] == "systemctl" and "--user" in words:
-            return self._user(words[3:])
+        if words[0] == "setpriv" and "--user" in words:
+            assert words[1:6] == (
+                "--reuid=1000",
+                "--regid=1000",
+                "--init-groups",
+                "env",
+                "XDG_RUNTIME_DIR=/run/user/1000",
+            )
+            return self._user(words[8:])
         if words[0] == "setpriv":
             return self._as_user(words)
         if words[0] == "loginctl":
@@ -121,7 +128,7 @@ class RootlessHost(MemoryHost):
         raise HostError(f"run {words[0]}: no such program in this model")
 
     def _user(self, words: tuple[str, ...]) -> CommandResult:
-        assert BUS in self.files, "root reaches the service manager over the bus alone"
+        assert PRIVATE in self.files, "nobody asks a service manager that does not run"
         if words[0] == "show":
             state = "active" if self.pid else "inactive"
             enabled = "enabled" if self.enabled else "disabled" if UNIT in self.files else ""
@@ -130,16 +137,16 @@ class RootlessHost(MemoryHost):
             )
         if words[0] in ("start", "restart") and words[1] == "docker.service":
             return self.start_engine()
-        if words == ("stop", "docker.service"):
+        if words == ("start", "dbus.socket"):
+            self.has_bus = True
+            self.files[BUS] = File(b"")
+        elif words == ("stop", "docker.service"):
             self.pid = 0
         elif words[0] in ("enable", "disable"):
             self.enabled = words[0] == "enable"
         return DONE
 
     def _as_user(self, words: tuple[str, ...]) -> CommandResult:
-        if words[-2:] == ("start", "dbus.socket"):
-            self.has_bus = True
-            self.files[BUS] = File(b"")
         if "rm" in words:
             for path in [name for name in (*self.files, *self.directories) if name.startswith(words[-1])]:
                 self.files.pop(path, None)

@@ -37,7 +37,7 @@ def test_engine_of_a_user() -> None:
         "/run/user/1000/docker.sock",
     )
     assert (found.uid, found.gid, found.socket_unit) == (1000, 1001, "")
-    assert "--machine=ann@.host" in found.systemctl
+    assert "XDG_RUNTIME_DIR=/run/user/1000" in found.systemctl
     assert found.state_path != system_instance().state_path
     assert found.lock_path != system_instance().lock_path
 

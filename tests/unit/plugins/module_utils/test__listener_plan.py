@@ -319,7 +319,7 @@ def test_rootless_engines_get_no_listener() -> None:
     host.files[CONFIG_PATH] = File(b"{}", uid=1000)
     host.links[CONFIG_PATH] = "/home/bob/.config/docker/daemon.json"
     assert instance.drop_in_path == ""
-    request = SettingsRequest("daemon_tls", True, {}, False, False, False, "", LEASE, 1.0, False, listener)
+    request = SettingsRequest("rootless", True, {}, False, False, False, "", LEASE, 1.0, False, listener)
     with pytest.raises(BulwarkError, match="rootless engines are not supported"):
         apply_settings(host, instance, request)
 
@@ -337,7 +337,7 @@ def test_root_does_not_follow_a_users_link_away(target: str, uid: int, words: st
     host.files[target] = File(b"{}", uid=uid)
     host.links[CONFIG_PATH] = target
     instance = rootless_instance("bob", 1000, 1000, "/home/bob", config_path=CONFIG_PATH)
-    request = SettingsRequest("daemon_baseline", True, {"icc": False}, False, False, False, "", LEASE, 1.0, False)
+    request = SettingsRequest("rootless", True, {"icc": False}, False, False, False, "", LEASE, 1.0, False)
     with pytest.raises(BulwarkError, match=words):
         apply_settings(host, instance, request)
     assert host.mutations == []

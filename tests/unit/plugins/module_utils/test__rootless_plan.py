@@ -89,7 +89,7 @@ def test_ordinary_users_are_welcome() -> None:
     ("change", "words"),
     [
         ({"engine": False}, "no dockerd"),
-        ({"systemd": 247}, "systemd 247 cannot"),
+        ({"systemd": 247}, "systemd 247 is too old"),
         ({"max_user_namespaces": 0}, "user.max_user_namespaces"),
         ({"unprivileged_userns_clone": 0}, "kernel.unprivileged_userns_clone to 1"),
     ],
