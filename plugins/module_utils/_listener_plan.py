@@ -102,12 +102,6 @@ def plan_listener(
         return ListenerPlan(None, (), gone)
     if listener is None:
         return ListenerPlan(state.drop_in, taken, ())
-    if state.instance.rootless:
-        raise ConflictError(
-            f"open a listener of the engine {state.instance.name}: rootless engines are not supported yet, since their "
-            "start script, not dockerd, opens ports into their network namespace (option listener); use a context "
-            "over ssh, or the system's engine"
-        )
     removed = _keys_to_take(document, taken, override)
     drop_in = wanted_drop_in(state, listener, False)
     _refuse_foreign_flags(state, override)

@@ -38,7 +38,15 @@ HOSTS = ROOT / "tests/hosts/hosts.py"
 MOLECULE_GLOB = "molecule/*/molecule.yml"
 STATIC_LAYERS = ("lint", "unit", "contract", "ansible-lint", "sanity", "docs-lint")
 # On containers too, but with more cases than five minutes hold.
-LONG_SCENARIOS = ("antivirus_exclusions", "daemon_tls", "daemon_tls_watched", "engine", "seccomp", "userns_remap")
+LONG_SCENARIOS = (
+    "antivirus_exclusions",
+    "daemon_tls",
+    "daemon_tls_watched",
+    "engine",
+    "rootless",
+    "seccomp",
+    "userns_remap",
+)
 MINUTES = 60.0
 STATIC_LIMIT = 30 * MINUTES
 HOSTS_LIMIT = 45 * MINUTES

@@ -466,6 +466,8 @@ class MemoryHost:
         words = tuple(argv)
         self.runs.append(words)
         self.clock += 0.01
+        if words[0] == "setpriv" and "systemctl" in words:
+            words = words[words.index("systemctl") :]
         if words[0] == "systemctl":
             return self._systemctl(words[1:])
         if words == ("journalctl", "--sync"):

@@ -319,8 +319,8 @@ def test_rootless_engines_get_no_listener() -> None:
     host.files[CONFIG_PATH] = File(b"{}", uid=1000)
     host.links[CONFIG_PATH] = "/home/bob/.config/docker/daemon.json"
     assert instance.drop_in_path == ""
-    request = SettingsRequest("rootless", True, {}, False, False, False, "", LEASE, 1.0, False, listener)
-    with pytest.raises(BulwarkError, match="rootless engines are not supported"):
+    request = SettingsRequest("daemon_tls", True, {}, False, False, False, "", LEASE, 1.0, False, listener)
+    with pytest.raises(BulwarkError, match="belong to the role 'rootless'"):
         apply_settings(host, instance, request)
 
 
