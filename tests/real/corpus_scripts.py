@@ -61,7 +61,14 @@ def _start_as_before() -> None:
     lab.shell(f"rm -f {lab.DROP_INS}/refuse.conf; systemctl daemon-reload")
 
 
+def _moment() -> float:
+    """Now, with everything in the journal that was said before: a line has the time at which it arrived there."""
+    lab.shell("journalctl --sync")
+    return time.time()
+
+
 def _starts_since(moment: float) -> int:
+    lab.shell("journalctl --sync")
     text = lab.shell(f"journalctl -u docker.service --since=@{moment:.6f} -o cat --no-pager")
     return sum(line.startswith(("Started docker.service", "Started Docker Application")) for line in text.splitlines())
 
@@ -652,12 +659,12 @@ def died_then_changed(verdict: Verdict) -> None:
 def one_restart(verdict: Verdict) -> None:
     """All settings of the role cost one restart; a run without changes costs none."""
     original = _begin(None)
-    moment = time.time()
+    moment = _moment()
     run = lab.present(BASE)
     verdict.worked(run, "present")
     verdict.worked(lab.commit(run_id=run.answer["run_id"]), "commit")
     verdict.check(_starts_since(moment) == 1, f"{_starts_since(moment)} starts of the engine")
-    moment = time.time()
+    moment = _moment()
     for _again in range(2):
         verdict.check(lab.present(BASE).answer.get("changed") is False, "a later run changes something")
         verdict.check(lab.commit().answer.get("changed") is False, "a later commit changes something")
@@ -669,7 +676,7 @@ def two_owners(verdict: Verdict) -> None:
     """Two roles in one run: one restart; removed one after the other."""
     original = _begin()
     lab.write(SCRATCH + "/profile.json", PROFILE)
-    moment = time.time()
+    moment = _moment()
     first = lab.present(SMALL)
     verdict.worked(first, "the first owner")
     second = lab.present(SECCOMP, "seccomp", run_id=first.answer["run_id"], lease=60)
@@ -693,7 +700,7 @@ def two_runs(verdict: Verdict) -> None:
     """Two runs at once: the second waits until the first has restarted the engine, then both are in force."""
     original = _begin()
     lab.write(SCRATCH + "/profile.json", PROFILE)
-    moment = time.time()
+    moment = _moment()
     options = {"lease": 60, "patience": 60}
     runs = [
         Module("daemon_config", lab.present_arguments(SMALL, **options)),
@@ -905,7 +912,7 @@ def command_line_drifts(verdict: Verdict) -> None:
     run = lab.present(SMALL)
     verdict.check(run.answer.get("changed") is False, f"the file was changed: {run.answer}")
     verdict.check(run.answer.get("commit_required") is True, f"the drift was not seen: {run.answer}")
-    moment = time.time()
+    moment = _moment()
     verdict.worked(lab.commit(run_id=run.answer["run_id"]), "commit")
     verdict.check(_starts_since(moment) == 1, f"{_starts_since(moment)} starts of the engine")
     verdict.check("rack=9" in str(lab.api("GET", "/info")[1]["Labels"]), "the new command line is not in force")

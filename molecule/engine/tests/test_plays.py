@@ -32,8 +32,14 @@ def changes(text):
     return {host: int(count) for host, count in CHANGED.findall(text)}
 
 
+def moment_of(hosts, name):
+    """Now, with everything in the journal that was said before: a line has the time at which it arrived there."""
+    hosts.run(name, "journalctl --sync")
+    return time.time()
+
+
 def starts(hosts, name, since):
-    text = hosts.run(name, f"journalctl -u docker.service --since=@{since:.3f} -o cat --no-pager")
+    text = hosts.run(name, f"journalctl --sync; journalctl -u docker.service --since=@{since:.3f} -o cat --no-pager")
     return sum(line.startswith("Started docker.service") for line in text.splitlines())
 
 
@@ -49,7 +55,7 @@ def virgin(hosts, name):
 
 @pytest.mark.usefixtures("virgin")
 def test_play_that_died_is_finished_by_the_next_one(hosts, name):
-    moment = time.time()
+    moment = moment_of(hosts, name)
     status, text = play(name, "died.yml")
     assert status == 2, text
     assert "the user's own task" in text
@@ -74,7 +80,7 @@ def test_play_that_died_is_finished_by_the_next_one(hosts, name):
 
 @pytest.mark.usefixtures("virgin")
 def test_two_plays_at_once_do_not_mix(hosts, name):
-    moment = time.time()
+    moment = moment_of(hosts, name)
     both = [
         start_play(name, "converge.yml", "-e", "daemon_baseline_log_level=info"),
         start_play(name, "converge.yml", "-e", "daemon_baseline_log_level=warn"),
