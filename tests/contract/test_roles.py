@@ -129,7 +129,9 @@ def wrong_names(task: Task, role: str, handler: bool) -> list[str]:
     if looped:
         names.append((task.data.get("loop_control") or {}).get("loop_var", "item"))
     found = [f"{task.where}: {name}: does not start with {prefix}" for name in names if not name.startswith(prefix)]
-    for key in ("name", "listen", "notify") if handler else ("notify",):
+    # Of handlers with one name only the last one runs: an internal role's, reached by their topic, are told apart.
+    told_apart = handler and role in INTERNAL_ROLES and "listen" in task.data
+    for key in (*(() if told_apart else ("name",)), "listen", "notify") if handler else ("notify",):
         texts = [entry[1] for entry in strings_in(task.data.get(key))]
         found += [f"{task.where}: {key} is not static: {text}" for text in texts if "{{" in text]
     return found
@@ -414,6 +416,13 @@ def test_wrong_inclusions_passes_the_right_way() -> None:
 )
 def test_wrong_names_flags(text: str, handler: bool) -> None:
     assert wrong_names(example(text), "seccomp", handler)
+
+
+def test_wrong_names_lets_handlers_of_internal_roles_be_told_apart() -> None:
+    reached = "- name: Restart for {{ a }}\n  listen: Restart\n  x.y.z:"
+    assert wrong_names(example(reached), "engine", True) == []
+    assert wrong_names(example(reached), "seccomp", True)
+    assert wrong_names(example(reached.replace("  listen: Restart\n", "")), "engine", True)
 
 
 def test_wrong_names_passes_prefixed_ones() -> None:
