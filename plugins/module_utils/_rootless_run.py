@@ -134,6 +134,10 @@ def _drop_in_path(uid: int) -> str:
     return f"/etc/systemd/system/user@{uid}.service.d/{DROP_IN}"
 
 
+def _data_directory(home: str) -> str:
+    return f"{home.rstrip('/')}/.local/share/docker"
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
@@ -328,11 +332,14 @@ class _Installation:
         return facts is None or facts.ctime_ns / 1e9 > process.started_at + SLACK_SECONDS
 
     def _missing_directories(self) -> List[str]:
+        """Directories of the user that this role or the engine makes, inner ones first."""
+        account = self.engine.account
         found = []
-        path = posixpath.dirname(self.engine.unit_path)
-        while path != self.engine.account.home.rstrip("/") and self.host.stat(path) is None:
-            found.append(path)
-            path = posixpath.dirname(path)
+        for made in (self.engine.unit_path, _data_directory(account.home)):
+            path = posixpath.dirname(made)
+            while path != account.home.rstrip("/") and self.host.stat(path) is None:
+                found.append(path)
+                path = posixpath.dirname(path)
         return found
 
     def _delegate(self) -> None:
@@ -422,6 +429,8 @@ class _Removal:
             self._give_back_unit()
             if request.remove_data:
                 self._remove_data()
+            for path in self.record.directories:
+                self.host.remove_directory(path)
             self._give_back_manager()
             _write_record(self.host, user, None)
         return {
@@ -465,15 +474,13 @@ class _Removal:
             raw = self.record.original.encode("utf-8", "surrogateescape")
             self.host.write_file(engine.unit_path, raw, 0o644, account.uid, account.gid)
         self.host.remove_directory(posixpath.dirname(engine.unit_path) + "/default.target.wants")
-        for path in self.record.directories:
-            self.host.remove_directory(path)
         if engine.manager_up():
             engine.ordered("daemon-reload")
 
     def _remove_data(self) -> None:
         """As the user, in a user namespace of the user's own: no link can lead this astray."""
         engine, account = self.engine, self.engine.account
-        path = f"{account.home.rstrip('/')}/.local/share/docker"
+        path = _data_directory(account.home)
         if self.host.stat(path) is None:
             return
         program = next((found for found in (self.host.which(name) for name in ROOTLESSKIT_NAMES) if found), None)

@@ -204,6 +204,16 @@ def test_data_is_removed_with_the_rights_of_the_user_alone(host: RootlessHost) -
     apply_engine(host, request())
     remove(host, remove_data=True)
     assert data not in host.directories
+
+
+def test_directories_around_the_data_go_with_it_and_those_of_the_user_stay(host: RootlessHost) -> None:
+    host.make_directory("/home/ann/.local", 0o755)
+    apply_engine(host, request())
+    host.make_directory("/home/ann/.local/share", 0o711)
+    host.make_directory("/home/ann/.local/share/docker", 0o700)
+    remove(host, remove_data=True)
+    assert "/home/ann/.local/share" not in host.directories
+    assert "/home/ann/.local" in host.directories
     [argv] = [words for words in host.runs if "rm" in words]
     assert argv[:4] == ("setpriv", "--reuid=1000", "--regid=1000", "--init-groups")
     assert argv[4:6] == ("/usr/bin/rootlesskit", "rm")
