@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ask the API on both loopback addresses, with and without TLS, never with a certificate, and count what comes of it.
 
-Usage: stranger.py PORT ROUNDS FILE; 0 rounds are endless. A line of the file is one round: attempts, connections,
-answers. An answer is any HTTP answer other than the one by which a TLS server tells a client to use HTTPS.
+Usage: stranger.py PORT ROUNDS FILE PAUSE; 0 rounds are endless, the pause between them is in seconds. A line of the
+file is one round: attempts, connections, answers. An answer is any HTTP answer other than the one by which a TLS server
+tells a client to use HTTPS.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import time
 ADDRESSES = ("127.0.0.1", "::1")
 QUESTION = b"GET /version HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 ADVICE = b"HTTP request to an HTTPS server"
-PAUSE_SECONDS = 0.2
 
 
 def ask(address: str, port: int, tls: ssl.SSLContext | None) -> tuple[bool, bool]:
@@ -41,7 +41,7 @@ def ask(address: str, port: int, tls: ssl.SSLContext | None) -> tuple[bool, bool
 
 def main() -> None:
     """Ask round after round."""
-    port, rounds, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    port, rounds, path, pause = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
     tls = ssl.create_default_context()
     tls.check_hostname = False
     tls.verify_mode = ssl.CERT_NONE
@@ -51,7 +51,7 @@ def main() -> None:
             kept.write(f"{len(asked)} {sum(entry[0] for entry in asked)} {sum(entry[1] for entry in asked)}\n")
         if number == rounds:
             return
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(pause)
 
 
 if __name__ == "__main__":
