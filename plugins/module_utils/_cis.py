@@ -9,7 +9,8 @@ A control is data (the _cis_registry_* tables); its judge is a pure function of 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
+from types import MappingProxyType
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.bulwark.docker.plugins.module_utils._host_api import FileStat
 from ansible_collections.bulwark.docker.plugins.module_utils._version import Version
@@ -27,14 +28,20 @@ __all__ = [
     "SEVERITIES",
     "VERDICTS",
     "WAIVED",
+    "AppArmorFacts",
+    "AuditFacts",
+    "CertificateFacts",
     "Container",
     "Control",
     "Engine",
     "FileFacts",
+    "HostFacts",
     "Judge",
     "Judgement",
     "Objects",
+    "ScannerFacts",
     "Snapshot",
+    "UserEngineFacts",
     "failed",
     "manual",
     "not_applicable",
@@ -141,20 +148,93 @@ def over_objects(findings: Sequence[Tuple[str, str]], seen: int, kind: str, good
 
 @dataclass(frozen=True)
 class FileFacts:
-    """One path: C(real) with links resolved, C(facts) None where there is nothing."""
+    """One path that exists.
+
+    C(real) is the path with links resolved; C(exposed) says, where that is another one, which directory above it
+    belongs to somebody else ("" for none).
+    """
 
     path: str
     real: str
-    facts: Optional[FileStat]
+    facts: FileStat
+    exposed: str = ""
+
+
+class AuditFacts(NamedTuple):
+    """The kernel's audit system: why it cannot be judged, why it records nothing ("" both when fine), and its rules."""
+
+    unreachable: str = ""
+    broken: str = ""
+    rules: Tuple[str, ...] = ()
+
+
+class AppArmorFacts(NamedTuple):
+    """AppArmor: why it does not exist here, the mode of each loaded profile, and how the engine's own one is."""
+
+    unavailable: str = ""
+    profiles: Mapping[str, str] = MappingProxyType({})
+    default_state: str = "unknown"
+    default_reason: str = ""
+
+
+class CertificateFacts(NamedTuple):
+    """A certificate file: when it ends (as openssl says), and whether that was, or will be within a month."""
+
+    path: str
+    ends: str
+    expired: bool
+    soon: bool
+
+
+class ScannerFacts(NamedTuple):
+    """A virus scanner that is installed, and why its exclusions are not as they should be ("" when they are)."""
+
+    name: str
+    problem: str
+
+
+class UserEngineFacts(NamedTuple):
+    """A user's engine, running or not: its user, files, and the registries that it uses without verified TLS."""
+
+    user: str
+    uid: int
+    files: Tuple[FileFacts, ...]
+    insecure_registries: Tuple[str, ...]
+    problem: str
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """What was read of the host, beside its engines.
+
+    C(members) are those of the engine's group, None where there is no such group; C(group_ids) the groups that may own
+    the socket; C(mounts) mount points; C(data_directories) where the system's engine keeps its data; C(socket_ports)
+    the TCP addresses that systemd listens on for the engine; C(shared_ids) one sentence for each clash.
+    """
+
+    mounts: Tuple[str, ...] = ()
+    data_directories: Tuple[str, ...] = ()
+    group: str = "docker"
+    group_ids: Tuple[int, ...] = (0,)
+    members: Optional[Tuple[str, ...]] = None
+    socket_ports: Tuple[str, ...] = ()
+    audit: AuditFacts = field(default_factory=AuditFacts)
+    apparmor: AppArmorFacts = field(default_factory=AppArmorFacts)
+    certificates: Tuple[CertificateFacts, ...] = ()
+    scanners: Tuple[ScannerFacts, ...] = ()
+    subordinate_files: Tuple[str, ...] = ()
+    shared_ids: Tuple[str, ...] = ()
+    users: Tuple[UserEngineFacts, ...] = ()
 
 
 @dataclass(frozen=True)
 class Container:
     """One container.
 
-    C(details) is GET /containers/ID/json. The rest is what the kernel says of running ones: C(programs) are the names
-    of all processes in it, C(label) and C(mode) the AppArmor profile of the first one, C(status) the lines of its
-    /proc/PID/status.
+    C(details) is GET /containers/ID/json, C(execs) are GET /exec/ID/json of what was started in it besides;
+    C(no_new_privileges) is what the engine noted when the container was created, None where that was not read. The rest
+    is what the kernel says of running ones: C(programs) are the names of all processes in it, C(label) and C(mode) the
+    AppArmor profile of the first one, C(status) the lines of its /proc/PID/status, C(uid) its user inside.
     """
 
     name: str
@@ -163,6 +243,9 @@ class Container:
     label: str = ""
     mode: str = ""
     status: Mapping[str, str] = field(default_factory=dict)
+    uid: Optional[int] = None
+    no_new_privileges: Optional[bool] = None
+    execs: Tuple[Mapping[str, Any], ...] = ()
 
     @property
     def running(self) -> bool:
@@ -186,6 +269,8 @@ class Objects:
 
     C(images) are GET /images/ID/json; C(volumes), C(networks), C(nodes), C(services) and C(secrets) the entries of
     their lists; C(swarm) is GET /swarm, empty where the engine manages none; C(problems) say what could not be read.
+    C(histories) are the steps that made an image by its id, the newest first; C(links) are paths of the host that
+    containers mount, with links resolved; C(swarm_node) is what the engine noted of its own part in a swarm.
     """
 
     containers: Tuple[Container, ...] = ()
@@ -197,6 +282,9 @@ class Objects:
     services: Tuple[Mapping[str, Any], ...] = ()
     secrets: Tuple[Mapping[str, Any], ...] = ()
     problems: Tuple[str, ...] = ()
+    histories: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    swarm_node: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -204,8 +292,9 @@ class Engine:
     """One engine: "system" or "rootless:USER".
 
     C(state) is "running", "stopped" or "not_installed"; C(report) is that of the module engine_info, C(settings) its
-    settings by key; C(data) what daemon.json says, C(flags) the command line's values; C(info) is GET /info; C(problem)
-    says why it could not be read in full.
+    settings by key; C(data) what daemon.json says, C(flags) the command line's values; C(seccomp_profile) the bytes of
+    the file that it names; C(needs_reload): systemd has not read the unit as it is on disk; C(info) is GET /info;
+    C(problem) says why it could not be read in full.
     """
 
     name: str
@@ -214,11 +303,12 @@ class Engine:
     user: str = ""
     version: Optional[Version] = None
     version_text: str = ""
-    started_at: float = 0.0
     report: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     flags: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
+    seccomp_profile: Optional[bytes] = None
+    needs_reload: bool = False
     info: Mapping[str, Any] = field(default_factory=dict)
     objects: Objects = field(default_factory=Objects)
     problem: str = ""
@@ -242,13 +332,14 @@ NO_ENGINE = Engine("", "not_installed")
 class Snapshot:
     """Everything that was read of a host, once.
 
-    C(files) by path as it was asked for; C(texts) what further readers say, by name (see _cis_survey).
+    C(now) is in seconds since the epoch; C(files) are the files of each kind (see _cis_survey) that exist.
     """
 
     now: float
     engines: Tuple[Engine, ...]
-    files: Mapping[str, FileFacts] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, Tuple[FileFacts, ...]] = field(default_factory=dict)
+    facts: HostFacts = field(default_factory=HostFacts)
+    trusted: Tuple[str, ...] = ()
 
     @property
     def system(self) -> Engine:
