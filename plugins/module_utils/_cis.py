@@ -292,8 +292,9 @@ class Engine:
     """One engine: "system" or "rootless:USER".
 
     C(state) is "running", "stopped" or "not_installed"; C(report) is that of the module engine_info, C(settings) its
-    settings by key; C(data) what daemon.json says, C(flags) the command line's values; C(seccomp_profile) the bytes of
-    the file that it names; C(needs_reload): systemd has not read the unit as it is on disk; C(info) is GET /info;
+    settings by key; C(data) what daemon.json says, C(flags) the values of the next start's command line; C(loaded) and
+    C(running_flags) the same of the running engine (None: not known); C(seccomp_profile) the bytes of the file that
+    daemon.json or a flag names; C(needs_reload): systemd has not read the unit as it is on disk; C(info) is GET /info;
     C(problem) says why it could not be read in full.
     """
 
@@ -307,6 +308,8 @@ class Engine:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     flags: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
+    running_flags: Optional[Mapping[str, Tuple[str, ...]]] = None
+    loaded: Optional[Mapping[str, Any]] = None
     seccomp_profile: Optional[bytes] = None
     needs_reload: bool = False
     info: Mapping[str, Any] = field(default_factory=dict)
