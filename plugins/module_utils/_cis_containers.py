@@ -491,7 +491,7 @@ CONTAINERS_JUDGES: Dict[str, Judge] = {
     "container_devices": _each(_devices, "none has a device of the host"),
     "container_ulimits": _judge_ulimits,
     "container_propagation": _each(_propagation, "none propagates mounts to the host"),
-    "container_host_uts": _host_namespace("UTSMode", "host name"),
+    "container_host_uts": _host_namespace("UTSMode", "name"),
     "container_seccomp": _each(_seccomp, "a seccomp filter confines each"),
     "container_exec_privileged": _exec_judge(_privileged_exec),
     "container_exec_root": _exec_judge(_root_exec),

@@ -122,7 +122,7 @@ def _secret_names(image: Mapping[str, Any], steps: Sequence[str]) -> Iterator[st
     for where, names in (("environment", named), ("build steps", typed)):
         found = sorted(name for name in names if SECRET_NAME.search(name) and not HARMLESS_NAME.search(name))
         if found:
-            yield f"its {where} give a value to {', '.join(found[:10])}"
+            yield f"a value is given to {', '.join(found[:10])} in its {where}"
 
 
 def _judge_secrets(control: Control, snapshot: Snapshot, engine: Engine) -> Judgement:

@@ -117,7 +117,7 @@ def _judge_secrets(control: Control, engine: Engine) -> Judgement:
         telling = [name for name in names if SECRET_NAME.search(name) and not HARMLESS_NAME.search(name)]
         if telling:
             name = str((service.get("Spec") or {}).get("Name"))
-            found.append((name, f"its environment gives a value to {', '.join(telling[:10])}"))
+            found.append((name, f"a value is given to {', '.join(telling[:10])} in its environment"))
     number = len(engine.objects.services)
     if found:
         return over_objects(found, number, "services", "")
