@@ -394,7 +394,7 @@ def _exec_judge(check: Callable[[Container, Mapping[str, Any]], str]) -> Judge:
         ]
         if found:
             return over_objects(found, len(containers), "containers", "")
-        return manual(f"none runs at this moment; {control.look}")
+        return manual(f"none runs at this moment; look at {control.look}")
 
     return judge
 
@@ -441,7 +441,7 @@ def _judge_image_age(control: Control, snapshot: Snapshot, engine: Engine) -> Ju
             found.append((container.name, f"is made from an older image than {name} is now"))
     if found:
         return over_objects(found, len(containers), "containers", "")
-    return manual(f"none is older than its image on this host; {control.look}")
+    return manual(f"none is older than its image on this host; look at {control.look}")
 
 
 def _driver_status(engine: Engine) -> List[List[str]]:
@@ -465,7 +465,7 @@ def _judge_sprawl(control: Control, snapshot: Snapshot, engine: Engine) -> Judge
     idle = [f"{one.name}: {(one.details.get('State') or {}).get('Status')}" for one in containers if not one.running]
     if not idle:
         return passed(f"all {len(containers)} containers run")
-    return manual(f"{len(idle)} of {len(containers)} containers do not run; {control.look}", evidence=idle)
+    return manual(f"{len(idle)} of {len(containers)} containers do not run; look at {control.look}", evidence=idle)
 
 
 CONTAINERS_JUDGES: Dict[str, Judge] = {

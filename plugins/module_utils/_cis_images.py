@@ -129,7 +129,7 @@ def _judge_secrets(control: Control, snapshot: Snapshot, engine: Engine) -> Judg
     found, seen = _findings(engine, _secret_names), len(_judged(engine))
     if found or not seen:
         return over_objects(found, seen, "images", "")
-    return manual(f"no name in {seen} images looks like that of a secret; {control.look}")
+    return manual(f"no name in {seen} images looks like that of a secret; look at {control.look}")
 
 
 def _judge_sprawl(control: Control, snapshot: Snapshot, engine: Engine) -> Judgement:
@@ -140,7 +140,7 @@ def _judge_sprawl(control: Control, snapshot: Snapshot, engine: Engine) -> Judge
     idle = [image_name(image) for image in images if str(image.get("Id")) not in used]
     if not idle:
         return passed(f"each of {len(images)} images is used")
-    return manual(f"{len(idle)} of {len(images)} images have no container; {control.look}", evidence=idle)
+    return manual(f"{len(idle)} of {len(images)} images have no container; look at {control.look}", evidence=idle)
 
 
 IMAGES_JUDGES: Dict[str, Judge] = {

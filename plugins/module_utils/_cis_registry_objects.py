@@ -35,7 +35,7 @@ OBJECT_CONTROLS: Tuple[Control, ...] = (
         title="Images are built on bases that somebody vouches for",
         severity="medium",
         remedy="build on images of known publishers and name them by digest",
-        look="where the images of this host come from, and on which they are built",
+        look="the origin of the images on this host and of their bases",
     ),
     Control(
         id="image_packages",
@@ -86,7 +86,7 @@ OBJECT_CONTROLS: Tuple[Control, ...] = (
         remedy="take the bits away when the image is built (chmod a-s); no-new-privileges makes them harmless",
         role="daemon_baseline",
         variable="daemon_baseline_no_new_privileges",
-        look="find / -perm /6000 inside the images; with no-new-privileges these programs gain nothing",
+        look="programs found by find / -perm /6000 inside the images; with no-new-privileges they gain nothing",
     ),
     Control(
         id="image_add",
@@ -101,7 +101,7 @@ OBJECT_CONTROLS: Tuple[Control, ...] = (
         title="Images hold no secrets",
         severity="high",
         remedy="give secrets to builds with RUN --mount=type=secret and to containers as files; replace what leaked",
-        look="build files and file systems of the images for passwords, tokens and keys",
+        look="build files and file systems of the images, for passwords, tokens and keys",
     ),
     Control(
         id="image_verified_packages",
@@ -110,7 +110,7 @@ OBJECT_CONTROLS: Tuple[Control, ...] = (
         severity="medium",
         level=2,
         remedy="keep signatures of packages checked while images are built",
-        look="build files for unsigned sources and switched off checks (--allow-unauthenticated, --nogpgcheck)",
+        look="build files, for unsigned sources and checks switched off (--allow-unauthenticated, --nogpgcheck)",
     ),
     Control(
         id="image_signed_artifacts",
@@ -118,7 +118,7 @@ OBJECT_CONTROLS: Tuple[Control, ...] = (
         title="What is deployed carries a signature that was checked",
         severity="medium",
         remedy="sign artifacts where they are built and check them before they run",
-        look="where signatures of images are checked on their way to this host",
+        look="the place where signatures of images are checked on their way to this host",
     ),
     Control(
         id="swarm_off",
@@ -339,7 +339,7 @@ OBJECT_CONTROLS: Tuple[Control, ...] = (
         title="Containers run the newest of their image",
         severity="medium",
         remedy="pull the image and recreate the container",
-        look="whether the registries have newer images",
+        look="the registries, for newer images",
     ),
     Control(
         id="container_pids",
@@ -379,7 +379,7 @@ OBJECT_CONTROLS: Tuple[Control, ...] = (
         title="Images that nobody uses are removed",
         severity="low",
         remedy="docker image prune --all --filter until=720h, after a look at the list",
-        look="whether these images are still wanted",
+        look="what these images are kept for",
     ),
     Control(
         id="container_sprawl",
@@ -387,7 +387,7 @@ OBJECT_CONTROLS: Tuple[Control, ...] = (
         title="Containers that nobody uses are removed",
         severity="low",
         remedy="docker container prune, after a look at the list",
-        look="whether these containers are still wanted",
+        look="what these containers are kept for",
     ),
     Control(
         id="swarm_managers",
@@ -402,7 +402,7 @@ OBJECT_CONTROLS: Tuple[Control, ...] = (
         title="A swarm listens on one address",
         severity="medium",
         remedy="join again with --listen-addr ADDRESS:2377",
-        look="ss -lnt for the port 2377",
+        look="the addresses of the port 2377 (ss -lnt)",
     ),
     Control(
         id="swarm_encryption",
@@ -417,7 +417,7 @@ OBJECT_CONTROLS: Tuple[Control, ...] = (
         title="Services of a swarm get their secrets as secrets",
         severity="high",
         remedy="docker secret create, and give it to the service with --secret instead of in its environment",
-        look="where services take their passwords and keys from",
+        look="the places that services take their passwords and keys from",
     ),
     Control(
         id="swarm_auto_lock",
@@ -432,7 +432,7 @@ OBJECT_CONTROLS: Tuple[Control, ...] = (
         title="The key that unlocks managers is changed from time to time",
         severity="low",
         remedy="docker swarm unlock-key --rotate",
-        look="when the key was changed last; the engine keeps no date",
+        look="the day on which the key was changed last; the engine keeps none",
     ),
     Control(
         id="swarm_certificates",
@@ -441,7 +441,7 @@ OBJECT_CONTROLS: Tuple[Control, ...] = (
         severity="low",
         level=2,
         remedy="docker swarm update --cert-expiry 2160h or less",
-        look="docker info for the expiry of certificates",
+        look="the expiry of certificates in docker info",
     ),
     Control(
         id="swarm_ca_rotation",
@@ -458,7 +458,7 @@ OBJECT_CONTROLS: Tuple[Control, ...] = (
         title="A swarm's own traffic and that of containers go different ways",
         severity="low",
         remedy="join again with --data-path-addr of another interface",
-        look="whether both may go by one interface",
+        look="the interfaces of the host, and whether both may go by one",
     ),
     Control(
         id="container_cgroup_namespace",

@@ -89,7 +89,7 @@ def _host_of(address: str) -> str:
 def _judge_address(control: Control, snapshot: Snapshot, engine: Engine) -> Judgement:
     address = str(engine.objects.swarm_node.get("ListenAddr") or "")
     if not address:
-        return manual(f"the engine's note of its address could not be read; {control.look}")
+        return manual(f"the engine's note of its address could not be read; look at {control.look}")
     if _host_of(address) in ALL_ADDRESSES:
         return failed("the swarm's port is open on all addresses of the host", None, address)
     return passed("the swarm listens on one address", None, address)
@@ -121,7 +121,7 @@ def _judge_secrets(control: Control, engine: Engine) -> Judgement:
     number = len(engine.objects.services)
     if found:
         return over_objects(found, number, "services", "")
-    return manual(f"{number} services and {len(engine.objects.secrets)} secrets; {control.look}")
+    return manual(f"{number} services and {len(engine.objects.secrets)} secrets; look at {control.look}")
 
 
 def _judge_auto_lock(control: Control, engine: Engine) -> Judgement:
@@ -135,14 +135,14 @@ def _judge_certificates(control: Control, engine: Engine) -> Judgement:
     expiry = int(((engine.objects.swarm.get("Spec") or {}).get("CAConfig") or {}).get("NodeCertExpiry") or 0)
     days = expiry / NANOSECONDS_A_DAY
     if not expiry:
-        return manual(f"the swarm does not tell how long certificates of its nodes are valid; {control.look}")
+        return manual(f"the swarm does not tell how long certificates of its nodes are valid; look at {control.look}")
     if days > DAYS_90:
         return failed(f"certificates of nodes are valid for {days:g} days, longer than {DAYS_90}", None, round(days, 3))
     return passed(f"certificates of nodes are renewed within {days:g} days", None, round(days, 3))
 
 
 def _judge_by_hand(control: Control, engine: Engine) -> Judgement:
-    return manual(control.look)
+    return manual(f"look at {control.look}")
 
 
 def _judge_planes(control: Control, snapshot: Snapshot, engine: Engine) -> Judgement:
@@ -151,7 +151,9 @@ def _judge_planes(control: Control, snapshot: Snapshot, engine: Engine) -> Judge
     if data and data != management:
         return passed("containers' traffic has an address of its own", None, data)
     return manual(
-        f"containers' traffic and the swarm's own share the address {management}; {control.look}", None, management
+        f"containers' traffic and the swarm's own share the address {management}; look at {control.look}",
+        None,
+        management,
     )
 
 
