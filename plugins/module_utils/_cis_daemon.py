@@ -217,7 +217,11 @@ def _authorization_plugin(_control: Control, snapshot: Snapshot, engine: Engine)
         )
     reached = [f"the group {snapshot.facts.group}: {', '.join(others)}"] if others else []
     reached += [f"{entry['address']} port {entry['port']}" for entry in ports]
-    return failed("others than root reach the API, and may do everything there", configured, active, reached)
+    if any(_is_open(entry) for entry in ports):
+        return failed("everybody reaches the API, and may do everything there", configured, active, reached)
+    return manual(
+        "others reach the API, and may do everything there: see whether you trust them", configured, active, reached
+    )
 
 
 def _remote_logging(_control: Control, _snapshot: Snapshot, engine: Engine) -> Judgement:

@@ -29,6 +29,8 @@ __all__ = ["HOST_JUDGES", "is_recorded"]
 # Fields that do not make a rule record less: what is watched, how, and the engine's own writing left out.
 PLACES = ("path", "dir", "watch")
 HARMLESS = frozenset(("arch", "exe", "perm", *PLACES))
+# Programs whose own writing may be left out; audit 3.0 prints the same for "this program" and "any other program".
+LEFT_OUT = ("dockerd", "containerd")
 # A rule that names system calls has to name at least the common ways to write a file.
 WAYS_TO_WRITE = frozenset(("openat", "unlinkat", "fchmodat"))
 
@@ -75,8 +77,9 @@ def is_recorded(rule: Meaning, path: str) -> bool:
     """
     if rule.action != frozenset(("always", "exit")):
         return False
-    if any(name not in HARMLESS or (name == "exe" and operator != "!=") for name, operator, _value in rule.fields):
-        return False
+    for name, _operator, value in rule.fields:
+        if name not in HARMLESS or (name == "exe" and value.rpartition("/")[2] not in LEFT_OUT):
+            return False
     if rule.syscalls and not rule.syscalls >= WAYS_TO_WRITE:
         return False
     permissions = "".join(value for name, _operator, value in rule.fields if name == "perm") or "arwx"

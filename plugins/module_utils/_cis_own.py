@@ -43,9 +43,9 @@ def open_holes(version: Version) -> List[str]:
     """What is known to be wrong with a version, each with the versions that mend it."""
     found = []
     for floor in FLOORS:
-        same = [fixed for fixed in floor.fixed if fixed[:2] == version[:2]]
-        newest = max(floor.fixed)
-        mended = version >= same[0] if same else version >= newest
+        mended = version >= max(floor.fixed) or any(
+            fixed[0] == version.major and version >= fixed for fixed in floor.fixed
+        )
         if not mended:
             found.append(f"{floor.what} (mended in {', '.join('.'.join(map(str, fixed)) for fixed in floor.fixed)})")
     return found

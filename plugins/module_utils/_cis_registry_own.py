@@ -16,7 +16,7 @@ __all__ = ["FLOORS", "MAINTAINED", "OWN_CONTROLS", "Floor"]
 
 
 class Floor(NamedTuple):
-    """A hole, and the first version of each series (major, minor) that closes it; older series never do."""
+    """A hole, and the first version of each series that closes it; older series that are not named never do."""
 
     what: str
     fixed: Tuple[Tuple[int, int, int], ...]

@@ -86,7 +86,7 @@ def _is_meant(control: Control, word: str, edition: str) -> bool:
     number = control.number(edition)
     return (
         word in ("all", control.id, control.section, f"level{control.level}")
-        or word == number
+        or word == (number or None)
         or number.startswith(word + ".")
     )
 

@@ -130,14 +130,14 @@ def _read_engine(
 ) -> Tuple[Engine, Optional[EngineState]]:
     name = f"rootless:{instance.user}" if instance.rootless else "system"
     bare = Engine(name, "not_installed", instance.api_socket, instance.user)
-    if host.which("dockerd") is None and not instance.rootless and not _unit_is_loaded(host, instance):
+    if host.which("dockerd") is None and not instance.rootless and not _has_unit(host, instance):
         return bare, None
     try:
         state = observe(host, instance)
         report = report_state(host, state)
         data = _data(state)
     except BulwarkError as exc:
-        there = instance.rootless or _unit_is_loaded(host, instance)
+        there = instance.rootless or _has_unit(host, instance)
         return _without_state(bare, "stopped" if there and host.which("dockerd") else "not_installed", str(exc)), None
     path = (state.flags.values.get("seccomp-profile") or (str(data.get("seccomp-profile") or ""),))[-1]
     objects = read_objects(host, state.instance, state.info, programs) if state.answering else bare.objects
@@ -183,12 +183,12 @@ def _data(state: EngineState) -> Mapping[str, Any]:
         return {}
 
 
-def _unit_is_loaded(host: Host, instance: Instance) -> bool:
+def _has_unit(host: Host, instance: Instance) -> bool:
     try:
         found = service_properties(host, instance, instance.service, ["LoadState"])
     except BulwarkError:
         return False
-    return found.get("LoadState") == "loaded"
+    return found.get("LoadState") in ("loaded", "masked")
 
 
 def _accounts(host: Host) -> List[UserAccount]:
