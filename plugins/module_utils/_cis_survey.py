@@ -24,6 +24,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._cis import (
     Engine,
     FileFacts,
     HostFacts,
+    Objects,
     ScannerFacts,
     Snapshot,
     UserEngineFacts,
@@ -58,6 +59,8 @@ TLS_DEFAULTS = {"tls_ca": "/root/.docker/ca.pem", "tls_certificate": "/root/.doc
 TLS_DEFAULT_KEY = "/root/.docker/key.pem"
 FIRST_USER = 1000
 NO_RULES = "No rules"
+# What systemd says of a unit that there is.
+UNIT_STATES = ("loaded", "masked")
 PROGRAM_KINDS = {
     "dockerd": "dockerd",
     "containerd": "containerd",
@@ -129,18 +132,19 @@ def _read_engine(
     host: Host, instance: Instance, programs: Mapping[str, Sequence[str]]
 ) -> Tuple[Engine, Optional[EngineState]]:
     name = f"rootless:{instance.user}" if instance.rootless else "system"
-    bare = Engine(name, "not_installed", instance.api_socket, instance.user)
-    if host.which("dockerd") is None and not instance.rootless and not _has_unit(host, instance):
-        return bare, None
     try:
         state = observe(host, instance)
         report = report_state(host, state)
         data = _data(state)
     except BulwarkError as exc:
-        there = instance.rootless or _has_unit(host, instance)
-        return _without_state(bare, "stopped" if there and host.which("dockerd") else "not_installed", str(exc)), None
+        load_state = _load_state(host, instance)
+        there = host.which("dockerd") is not None and (instance.rootless or load_state in UNIT_STATES)
+        problem = f"{instance.service} is masked" if load_state == "masked" else str(exc)
+        return Engine(
+            name, "stopped" if there else "not_installed", instance.api_socket, instance.user, problem=problem
+        ), None
     path = (state.flags.values.get("seccomp-profile") or (str(data.get("seccomp-profile") or ""),))[-1]
-    objects = read_objects(host, state.instance, state.info, programs) if state.answering else bare.objects
+    objects = read_objects(host, state.instance, state.info, programs) if state.answering else Objects()
     engine = Engine(
         name=name,
         state="running" if state.answering else "stopped",
@@ -172,10 +176,6 @@ def _running_flags(state: EngineState) -> Optional[Mapping[str, Tuple[str, ...]]
     return parse_flags(argv[1:], state.version).values
 
 
-def _without_state(bare: Engine, state: str, problem: str) -> Engine:
-    return Engine(bare.name, state, bare.socket, bare.user, problem=problem)
-
-
 def _data(state: EngineState) -> Mapping[str, Any]:
     try:
         return parse_config(state).data
@@ -183,12 +183,12 @@ def _data(state: EngineState) -> Mapping[str, Any]:
         return {}
 
 
-def _has_unit(host: Host, instance: Instance) -> bool:
+def _load_state(host: Host, instance: Instance) -> str:
+    """What systemd says of the engine's unit, "" where it says nothing."""
     try:
-        found = service_properties(host, instance, instance.service, ["LoadState"])
+        return service_properties(host, instance, instance.service, ["LoadState"]).get("LoadState", "")
     except BulwarkError:
-        return False
-    return found.get("LoadState") in ("loaded", "masked")
+        return ""
 
 
 def _accounts(host: Host) -> List[UserAccount]:
