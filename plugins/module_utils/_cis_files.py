@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Dict, List, Tuple
 
 from ansible_collections.bulwark.docker.plugins.module_utils._cis import (
@@ -58,9 +59,7 @@ def _file(control: Control, snapshot: Snapshot, _engine: Engine) -> Judgement:
     wanted = f"{rules[0].mode:04o}" if rules[0].mode >= 0 else None
     modes = sorted({f"{one.facts.mode:04o}" for one in seen})
     owners = sorted({f"{one.facts.uid}:{one.facts.gid}" for one in seen})
-    return Judgement(
-        judgement.verdict, judgement.reason, wanted, modes if wanted else owners, judgement.findings, judgement.evidence
-    )
+    return replace(judgement, configured=wanted, effective=modes if wanted else owners)
 
 
 FILE_JUDGES: Dict[str, Judge] = dict.fromkeys(FILE_RULES, _file)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Dict, List, Sequence
 
 from ansible_collections.bulwark.docker.plugins.module_utils._audit_rules import Meaning, parse_meaning
@@ -106,12 +107,18 @@ def _audited(control: Control, snapshot: Snapshot, _engine: Engine) -> Judgement
     if audit.broken:
         return failed(audit.broken)
     rules: List[Meaning] = [rule for rule in map(parse_meaning, audit.rules) if rule is not None]
-    findings = [
-        (one.real, "no loaded rule records all writing there")
-        for one in files
-        if one.facts.kind != "other" and not any(_records(rule, one) for rule in rules)
-    ]
-    return over_objects(findings, len(files), "paths", "a loaded rule records who changes each")
+    findings, evidence = [], []
+    for one in files:
+        if one.facts.kind == "other" or any(_records(rule, one) for rule in rules):
+            continue
+        folder = one.real.rpartition("/")[0]
+        # Rules are loaded at boot, before the socket is there, and a rule on a path cannot wait for it.
+        if one.facts.kind == "socket" and any(is_recorded(rule, folder) for rule in rules):
+            evidence.append(f"{one.real}: replacing it is recorded, since {folder} is watched; chmod is not")
+        else:
+            findings.append((one.real, "no loaded rule records all writing there"))
+    judgement = over_objects(findings, len(files), "paths", "a loaded rule records who changes each")
+    return replace(judgement, evidence=tuple(evidence))
 
 
 def _records(rule: Meaning, one: FileFacts) -> bool:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.bulwark.docker.plugins.module_utils._audit_events import utc_text
@@ -172,7 +173,7 @@ def _excused(
         return judgement, None
     whole = next((waiver for waiver in waivers if waiver.excuses(control.id, engine.name, None)), None)
     if whole:
-        return _with(judgement, WAIVED, whole.reason, judgement.findings), whole
+        return replace(judgement, verdict=WAIVED, reason=whole.reason), whole
     used: List[Waiver] = []
     left = []
     for name, text in judgement.findings:
@@ -184,12 +185,8 @@ def _excused(
     if not used:
         return judgement, None
     if left:
-        return _with(judgement, judgement.verdict, f"{judgement.reason}; some are waived", tuple(left)), None
-    return _with(judgement, WAIVED, used[0].reason, judgement.findings), used[0]
-
-
-def _with(judgement: Judgement, verdict: str, reason: str, findings: Tuple[Tuple[str, str], ...]) -> Judgement:
-    return Judgement(verdict, reason, judgement.configured, judgement.effective, findings, judgement.evidence)
+        return replace(judgement, reason=f"{judgement.reason}; some are waived", findings=tuple(left)), None
+    return replace(judgement, verdict=WAIVED, reason=used[0].reason), used[0]
 
 
 def _result(

@@ -121,6 +121,15 @@ def survey(host: Host, system: Instance, trusted: Sequence[str] = ()) -> Snapsho
     )
 
 
+def _kind(host: Host, path: str) -> str:
+    """Kind of a path, "" where there is nothing, or nothing that root may see (homes on other servers)."""
+    try:
+        found = host.stat(path)
+    except BulwarkError:
+        return ""
+    return found.kind if found else ""
+
+
 def _text(host: Host, path: str) -> str:
     return (host.read_file(path) or b"").decode("utf-8", "replace")
 
@@ -198,7 +207,7 @@ def _accounts(host: Host) -> List[UserAccount]:
     for row in (line.split(":") for line in _text(host, "/etc/passwd").splitlines()):
         if len(row) == 7 and row[2].isdigit() and int(row[2]) >= FIRST_USER:
             unit = f"{row[5]}/.config/systemd/user/docker.service"
-            if row[2] in sockets or (row[5].startswith("/") and host.stat(unit) is not None):
+            if row[2] in sockets or (row[5].startswith("/") and _kind(host, unit)):
                 names.add(row[0])
                 sockets.discard(row[2])
     for uid in sockets - {"0"}:
@@ -241,7 +250,7 @@ def _files(
         "sysconfig": ["/etc/sysconfig/docker"],
         "containerd_toml": ["/etc/containerd/config.toml"],
         "containerd_directory": ["/run/containerd"],
-        "containerd_socket": [_containerd_socket(engine)],
+        "containerd_socket": _containerd_sockets(engine),
         "api_socket": [system.api_socket],
         "service": state.unit_paths if state else _unit_paths(host, system, system.service),
         "socket": _unit_paths(host, system, system.socket_unit),
@@ -277,10 +286,10 @@ def _setting(engine: Engine, key: str) -> str:
     return (engine.flags.get(key) or (str(engine.data.get(key) or ""),))[-1]
 
 
-def _containerd_socket(engine: Engine) -> str:
-    managed = "/run/docker/containerd/containerd.sock" if engine.version else ""
-    path = _setting(engine, "containerd").replace("unix://", "") if engine.version else ""
-    return path or managed or "/run/containerd/containerd.sock"
+def _containerd_sockets(engine: Engine) -> List[str]:
+    """The one that the engine is told to use, or those that it may find or make by itself."""
+    path = _setting(engine, "containerd").replace("unix://", "")
+    return [path] if path else ["/run/containerd/containerd.sock", "/run/docker/containerd/containerd.sock"]
 
 
 def _unit_paths(host: Host, instance: Instance, unit: str) -> List[str]:
@@ -456,14 +465,14 @@ def _shared_ids(host: Host, path: str) -> List[str]:
 def _user_facts(host: Host, account: UserAccount) -> UserEngineFacts:
     config = f"{account.home}/.config/docker/daemon.json"
     paths = [config, f"{account.home}/.config/systemd/user/docker.service"]
-    files = tuple(one for one in (_file(host, path) for path in paths) if one is not None)
+    seen = [_file(host, path) for path in paths if _kind(host, path)]
+    files = tuple(one for one in seen if one is not None)
     registries: Tuple[str, ...] = ()
     problem = ""
-    raw = host.read_file(config)
-    if raw is not None:
+    if _kind(host, config) == "file":
         try:
-            value = json.loads(raw.decode("utf-8"))
+            value = json.loads(_text(host, config))
             registries = tuple(str(name) for name in value.get("insecure-registries") or ())
-        except (ValueError, AttributeError) as exc:
+        except (ValueError, AttributeError, BulwarkError) as exc:
             problem = f"{config}: {exc}"
     return UserEngineFacts(account.name, account.uid, files, registries, problem)

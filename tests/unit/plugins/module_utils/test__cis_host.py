@@ -146,6 +146,22 @@ def test_audit_rules_have_to_be_loaded(audit: AuditFacts, verdict: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("rule", "verdict", "word"),
+    [
+        ("-w /run/containerd/containerd.sock -p wa -k x", "pass", ""),
+        ("-a always,exit -F arch=b64 -S all -F path=/run/containerd -F perm=wa -F key=x", "pass", "chmod is not"),
+        ("-w /run/docker.sock -p wa -k x", "fail", ""),
+    ],
+)
+def test_a_socket_may_be_recorded_by_its_directory(rule: str, verdict: str, word: str) -> None:
+    path = "/run/containerd/containerd.sock"
+    files = one_file("containerd_socket", path, 0o660, form="socket").files
+    found = judge("audit_containerd_socket", Snapshot(0.0, (), files, HostFacts(audit=AuditFacts(rules=(rule,)))))
+    assert found.verdict == verdict
+    assert word in "".join(found.evidence)
+
+
+@pytest.mark.parametrize(
     ("root", "mounts", "verdict"),
     [
         ("/var/lib/docker", ("/", "/var/lib/docker"), "pass"),

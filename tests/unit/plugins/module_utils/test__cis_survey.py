@@ -191,6 +191,29 @@ def test_a_users_configuration_that_cannot_be_read_is_told() -> None:
     assert "daemon.json" in read(host).facts.users[0].problem
 
 
+def test_a_home_that_root_may_not_enter_is_passed_over(monkeypatch) -> None:
+    host = AuditedHost()
+
+    def stat(path: str) -> Any:
+        if path.startswith("/home/ann"):
+            raise HostError(f"look at {path}: Permission denied")
+        return MemoryHost.stat(host, path)
+
+    monkeypatch.setattr(host, "stat", stat)
+    assert [engine.name for engine in read(host).engines] == ["system"]
+
+
+def test_registry_certificates_and_keys_are_told_apart() -> None:
+    host = AuditedHost()
+    folder = "/etc/docker/certs.d"
+    for name in ("r/ca.crt", "r/client.cert", "r/client.key", "r/notes", "stray.crt"):
+        host.files[f"{folder}/{name}"] = File(b"x")
+    host.directories.update({folder: 0.0, f"{folder}/r": 0.0})
+    files = read(host).files
+    assert [one.path for one in files["registry_certificates"]] == [f"{folder}/r/ca.crt", f"{folder}/r/client.cert"]
+    assert [one.path for one in files["registry_keys"]] == [f"{folder}/r/client.key"]
+
+
 def test_members_by_their_main_group_count() -> None:
     facts = read(AuditedHost()).facts
     assert (facts.members, facts.group_ids) == (("bob", "eve"), (0, 102))
