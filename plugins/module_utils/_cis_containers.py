@@ -142,7 +142,7 @@ def _user(container: Container, engine: Engine) -> Iterator[str]:
 
 def _apparmor(container: Container, engine: Engine) -> Iterator[str]:
     wanted = dict(_options(container)).get("apparmor", "")
-    if container.running and container.label:
+    if container.status:
         if container.label == "unconfined":
             yield "runs without an AppArmor profile"
         elif container.mode not in ("enforce", "kill"):

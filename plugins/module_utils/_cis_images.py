@@ -33,7 +33,7 @@ SECRET_NAME = re.compile(
 )
 # Not secrets, but words about them, or the path of a file that holds one.
 HARMLESS_NAME = re.compile(r"(?i)_(?:FILE|PATH|DIR|URL|LENGTH|POLICY|EXPIRY|TTL|TIMEOUT)$|^(?:PWD|OLDPWD)$")
-ASSIGNMENT = re.compile(r"(?<![\w$-])-{0,2}([A-Za-z][A-Za-z0-9_-]{2,60})=(?!\s|$|\$|\"\"|'')")
+ASSIGNMENT = re.compile(r"(?<![\w$-])-{0,2}([A-Za-z][A-Za-z0-9_-]{2,60})=(?!\s|$|[\"']?\$|\"\"|'')")
 CLASSIC = "/bin/sh -c #(nop) "
 REFRESH = re.compile(
     r"\b(?:apt-get|apt|apk|yum|dnf|microdnf|zypper)\b(?:\s+-\S+)*\s+(?:update|makecache|refresh|ref)\b"
@@ -45,6 +45,10 @@ INSTALL = re.compile(
 # A dnf or yum "update" puts in newer packages itself.
 SELF_SUFFICIENT = re.compile(r"\b(?:yum|dnf|microdnf|zypper)\b(?:\s+-\S+)*\s+update\b")
 ADDED = re.compile(r"ADD\s+(?:--\S+\s+)*(\S+)")
+# These leave the file system as it is. The root file system is added before anything else is done to it.
+DESCRIBING = re.compile(
+    r"(?:ARG|CMD|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|SHELL|STOPSIGNAL|USER|VOLUME|WORKDIR)\b|$"
+)
 
 
 def image_name(image: Mapping[str, Any]) -> str:
@@ -110,8 +114,7 @@ def _adds(image: Mapping[str, Any], steps: Sequence[str]) -> Iterator[str]:
             continue
         if found.group(1).lower().startswith(("http://", "https://", "ftp://", "git@")):
             yield f"its step {number} adds what a server hands out at that moment"
-        elif any(ordered[: number - 1]):
-            # The first step of all is the root file system, which nothing else can unpack.
+        elif not all(DESCRIBING.match(earlier) for earlier in ordered[: number - 1]):
             yield f"its step {number} uses ADD"
 
 

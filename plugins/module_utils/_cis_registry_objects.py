@@ -26,8 +26,6 @@ OBJECT_CONTROLS: Tuple[Control, ...] = (
         title="Containers run as a user of their own",
         severity="high",
         remedy="name a user in the image (USER) or with docker run --user; userns_remap or rootless make root harmless",
-        role="userns_remap",
-        variable="userns_remap_state",
     ),
     Control(
         id="image_trusted_base",

@@ -329,6 +329,14 @@ def test_default_filter_of_none_counts_for_containers_that_name_none() -> None:
     assert judged("26.1.5", False, named, info=info) == set()
 
 
+def test_process_that_ended_meanwhile_is_judged_by_what_was_asked_for() -> None:
+    def change(details: dict[str, Any], known: dict[str, Any]) -> None:
+        known.update(status={}, label="unconfined", mode="", uid=None, programs=())
+
+    assert judged("26.1.5", True, change) == set()
+    assert judged("26.1.5", True, change, option("", "", "apparmor=unconfined").change) == {"apparmor"}
+
+
 def test_selinux_counts_where_the_engine_uses_it() -> None:
     info = {"SecurityOptions": ["name=selinux", "name=seccomp,profile=builtin"]}
     assert judged("26.1.5", True, info=info) == {"selinux"}

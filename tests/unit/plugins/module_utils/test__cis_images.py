@@ -67,6 +67,7 @@ def judged(config: dict[str, Any] | None = None, *steps: str) -> set[str]:
         ({}, (f"|1 NPM_TOKEN={SECRET} /bin/sh -c npm ci",), {"secrets"}),
         ({}, (f"RUN /bin/sh -c login --password={SECRET} # buildkit",), {"secrets"}),
         ({}, ("/bin/sh -c login --password=$PASSWORD",), set()),
+        ({}, ('/bin/sh -c TOKEN="$(cat /run/secrets/token)" npm ci',), set()),
         ({}, ("/bin/sh -c #(nop)  ENV DB_PASSWORD=",), set()),
     ],
 )
@@ -81,9 +82,13 @@ def test_root_file_system_may_be_added_and_what_a_server_hands_out_may_not() -> 
         ("ADD https://example.com/rootfs.tar.xz / # buildkit", {"image_add"}),
     ):
         assert failures(engine_of(histories={IMAGE_ID: (step,)}), "image_add") == fails
-        # An imported base has an empty first step.
-        imported = engine_of(histories={IMAGE_ID: (step, "")})
-        assert failures(imported, "image_add") == fails
+        # An imported base has an empty first step; some bases are described before they are filled.
+        for first in ("", "/bin/sh -c #(nop)  ARG RELEASE", "LABEL version=24.04 # buildkit"):
+            engine = engine_of(histories={IMAGE_ID: (step, first)})
+            assert failures(engine, "image_add") == fails
+        for first in ("COPY rootfs / # buildkit", "/bin/sh -c true"):
+            engine = engine_of(histories={IMAGE_ID: (step, first)})
+            assert failures(engine, "image_add") == {"image_add"}
 
 
 def test_findings_name_image_step_and_variable() -> None:
