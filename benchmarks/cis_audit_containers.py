@@ -86,8 +86,8 @@ def main() -> None:
             audit = statistics.median(ours[1] for ours, _base in pairs)
             base = statistics.median(no_op[1] for _ours, no_op in pairs)
             engine = statistics.mean(ours[2] for ours, _base in pairs)
-            empty = empty if number else audit
-            each = f"{(audit - empty) / number:.1f}" if number else ""
+            empty = empty if number else audit - base
+            each = f"{(audit - base - empty) / number:.1f}" if number else ""
             values = (
                 number,
                 pairs[0][0][0],
