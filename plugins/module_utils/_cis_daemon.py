@@ -57,6 +57,9 @@ def setting_of(engine: Engine, key: str, default: Any) -> Setting:
         return Setting(intended, entry["effective"], True, f"{where}; {source}")
     if engine.running_flags is not None and key in engine.running_flags:
         return Setting(intended, _from_flag(key, engine.running_flags[key]), True, f"{where}; flag of the process")
+    if engine.running_flags is None and key in engine.flags:
+        # The line of a rootless engine's own process is not read; it is that of its unit since the last start.
+        return Setting(intended, intended, True, where)
     if engine.loaded is not None:
         return Setting(intended, engine.loaded.get(key, default), True, f"{where}; as the engine read it")
     return Setting(intended, default, key not in engine.data, where)

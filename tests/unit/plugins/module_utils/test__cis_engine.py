@@ -84,6 +84,7 @@ def test_both_the_running_engine_and_the_next_start_count(configured, in_force, 
         (an_engine(flags={"userland-proxy": ("false",)}, running_flags={"userland-proxy": ("false",)}), "pass"),
         (an_engine(flags={"userland-proxy": ("false", "true")}, running_flags={"userland-proxy": ("true",)}), "fail"),
         (an_engine(flags={"userland-proxy": ("false",)}), "fail"),
+        (an_engine(flags={"userland-proxy": ("false",)}, running_flags=None, user="ann"), "pass"),
     ],
 )
 def test_settings_that_the_engine_does_not_show(engine: Engine, verdict: str) -> None:
