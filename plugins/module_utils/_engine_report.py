@@ -40,7 +40,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._transaction import
 )
 from ansible_collections.bulwark.docker.plugins.module_utils._version import Version
 
-__all__ = ["report_engine"]
+__all__ = ["report_engine", "report_state"]
 
 NO_NEW_PRIVILEGES = "no-new-privileges"
 DAY = 86400.0
@@ -56,7 +56,11 @@ class _View(NamedTuple):
 
 def report_engine(host: Host, instance: Instance) -> Dict[str, Any]:
     """Read everything about an engine; the result is a JSON-able mapping, documented in the module engine_info."""
-    state = observe(host, instance)
+    return report_state(host, observe(host, instance))
+
+
+def report_state(host: Host, state: EngineState) -> Dict[str, Any]:
+    """The same for an engine that was observed already."""
     record = load_record(host, state.instance)
     problems: List[str] = []
     try:
