@@ -41,6 +41,8 @@ SECTIONS = (
 # Columns that only some fleets need.
 OPTIONAL = (("error", "Errors"), ("waived", "Waived"), ("manual", "To check"))
 COMMON_ROWS = 15
+# Of the message of a host in the overview; its own part shows the whole.
+NOTE_LENGTH = 240
 FOOTER = (
     "Verdicts are what was found on the hosts at the time above. “Blocked” was reached by an attack on the running "
     "engine, not by reading a file."
@@ -179,7 +181,7 @@ def _host_row(host: Mapping[str, Any], columns: Sequence[tuple[tuple[str, ...], 
     }
     return {
         "shown": one_line(host["name"]),
-        "note": one_line(host["message"])[:160] if host["state"] in ("unreachable", "failed") else "",
+        "note": _short(host["message"]) if host["state"] in ("unreachable", "failed") else "",
         "engine": engine_words(host),
         "silent": host["state"] != "ok",
         "state": host["state"],
@@ -194,6 +196,11 @@ def _host_row(host: Mapping[str, Any], columns: Sequence[tuple[tuple[str, ...], 
     }
 
 
+def _short(message: str) -> str:
+    text = one_line(message)
+    return text if len(text) <= NOTE_LENGTH else text[: NOTE_LENGTH - 1] + "…"
+
+
 def _common(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return what is open, on most hosts first, the more severe first among equals."""
     hosts: Counter[str] = Counter()
@@ -203,9 +210,12 @@ def _common(run: Mapping[str, Any]) -> list[dict[str, Any]]:
         hosts.update(bad.keys())
         for key, finding in bad.items():
             entries.setdefault(key, {**_control(finding), "key": key})
-    ranked = sorted(
-        entries.values(), key=lambda entry: (-hosts[entry["key"]], SEVERITIES.index(entry["severity"]), entry["key"])
-    )
+
+    def rank(entry: Mapping[str, Any]) -> tuple[int, int, list[int], str]:
+        number = [int(part) for part in entry["number"].split(".") if part.isdecimal()]
+        return -hosts[entry["key"]], SEVERITIES.index(entry["severity"]), number, entry["key"]
+
+    ranked = sorted(entries.values(), key=rank)
     return [{**entry, "hosts": hosts[entry["key"]]} for entry in ranked[:COMMON_ROWS]]
 
 

@@ -60,14 +60,15 @@ def _state_of(raw: Mapping[str, Any], engines: Sequence[Mapping[str, Any]]) -> t
     answers = [part for part in parts if isinstance(part, Mapping)]
     for answer in answers:
         if answer.get("unreachable"):
-            return "unreachable", str(answer.get("msg") or "no answer")
+            # ansible-core puts this in front of every failure.
+            return "unreachable", str(answer.get("msg") or "no answer").removeprefix("Task failed: ")
     if engines and not any(engine.get("state") == "running" for engine in engines):
         if all(engine.get("state") == "not_installed" for engine in engines):
             return "no_engine", "Docker is not installed"
         return "engine_stopped", "no engine runs"
     wanted = [answer for answer in answers if answer.get("failed") and _judged(answer) is None]
     if wanted:
-        return "failed", str(wanted[0].get("msg") or "the module failed")
+        return "failed", str(wanted[0].get("msg") or "the module failed").removeprefix("Task failed: ")
     if not answers:
         return "failed", "the run ended before anything was found out about this host"
     return "ok", ""
