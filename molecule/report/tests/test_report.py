@@ -100,10 +100,10 @@ def test_the_play_refuses_what_it_shall_fail_on_after_the_report_is_written(tmp_
     done = subprocess.run(
         [*argv, "bulwark.docker.audit"],
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         timeout=PLAY_SECONDS,
         check=False,
-        env=dict(os.environ),
     )
     assert done.returncode == 2
     assert "bulwark_fail_on: 1 host in the state unreachable (far.example.org)" in done.stdout
