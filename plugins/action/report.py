@@ -38,6 +38,7 @@ VARIABLES = {
     "probes": "bulwark_probes",
     "probes_before": "bulwark_probes_before",
     "engine": "bulwark_engine",
+    "failure": "bulwark_failure",
 }
 
 

@@ -66,11 +66,14 @@ def _state_of(raw: Mapping[str, Any], engines: Sequence[Mapping[str, Any]]) -> t
         if all(engine.get("state") == "not_installed" for engine in engines):
             return "no_engine", "Docker is not installed"
         return "engine_stopped", "no engine runs"
+    failure = raw.get("failure")
+    if isinstance(failure, Mapping) and "msg" in failure:
+        return "failed", str(failure["msg"])
     wanted = [answer for answer in answers if answer.get("failed") and _judged(answer) is None]
     if wanted:
         return "failed", str(wanted[0].get("msg") or "the module failed").removeprefix("Task failed: ")
-    if not answers:
-        return "failed", "the run ended before anything was found out about this host"
+    if not any(isinstance(raw.get(name), Mapping) for name in ("audit", "probes", "engine")):
+        return "failed", "the run ended before this host was judged"
     return "ok", ""
 
 
@@ -153,8 +156,8 @@ def build_run(
 
     Args:
         hosts: for each host C(name), C(address) and, as far as they ran, the results of the modules: C(audit),
-            C(audit_before), C(probes), C(probes_before), C(engine) (of engine_info). Unreachable and failed tasks are
-            told by their results.
+            C(audit_before), C(probes), C(probes_before), C(engine) (of engine_info), C(failure) (a result whose C(msg)
+            says why the play gave the host up). Unreachable and failed tasks are told by their results.
         facts: C(title), C(finished), C(collection_version), C(ansible_core).
         earlier: the document of a run to compare with; see read_earlier.
     """

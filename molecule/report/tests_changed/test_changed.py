@@ -24,7 +24,7 @@ def test_containers_are_kept_apart_and_the_report_says_what_was(host):
     assert verdicts(attack["probes"])["isolation.sibling_tcp"] == "blocked"
     assert audit["summary"]["mended"] >= 4
     assert (audit["summary"]["worse"], attack["summary"]["worse"]) == (0, 0)
-    assert attack["summary"]["mended"] == 1
+    assert attack["summary"]["mended"] >= 1
 
 
 def test_what_is_still_refused_is_told_apart_from_what_is_new():

@@ -63,6 +63,9 @@ def by_name(run: dict[str, Any]) -> dict[str, dict[str, Any]]:
         ({"engine": {"engine": {"running": False, "version": ""}}}, "no_engine", ""),
         ({"engine": {"engine": {"running": True, "version": "26.1"}}, "probes": {"results": []}}, "ok", ""),
         ({}, "failed", "the run ended before"),
+        ({"audit": audit(control("a", "pass")), "failure": {"msg": "rolled back"}}, "failed", "rolled back"),
+        # One that was hardened, but did not live to see the second audit.
+        ({"audit_before": audit(control("a", "fail"))}, "failed", "the run ended before"),
         # A module that failed on account of its verdicts (fail_on) has judged.
         ({"audit": audit(control("a", "fail"), failed=True, msg="1 fail")}, "ok", ""),
     ],
