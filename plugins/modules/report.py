@@ -16,8 +16,8 @@ description:
   - Hosts that were unreachable, that failed or that have no engine are in the report, too, as what they are.
   - It reads the variables C(bulwark_audit) and C(bulwark_audit_before) (of M(bulwark.docker.cis_audit)),
     C(bulwark_probes) and C(bulwark_probes_before) (of M(bulwark.docker.enforcement_probe)) and C(bulwark_engine) (of
-    M(bulwark.docker.engine_info)); each of them may be missing. A host with C(bulwark_failure), a result with C(msg), is
-    one that the play gave up.
+    M(bulwark.docker.engine_info)); each of them may be missing.
+  - A host with C(bulwark_failure), a result with C(msg), is one that the play gave up.
   - The page C(report.html) needs nothing but itself; it loads nothing and sends nothing.
   - Texts of hosts never act in any of the files. Characters that cannot be seen are written as their escapes, but in
     the JSON file, which holds what was found as it is.

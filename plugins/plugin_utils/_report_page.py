@@ -44,8 +44,8 @@ COMMON_ROWS = 15
 # Of the message of a host in the overview; its own part shows the whole.
 NOTE_LENGTH = 240
 FOOTER = (
-    "Verdicts are what was found on the hosts at the time above. “Blocked” was reached by an attack on the running "
-    "engine, not by reading a file."
+    "Verdicts are what was found on the hosts at the time above. What is called blocked was tried against the running "
+    "engine, not read in a file."
 )
 
 
