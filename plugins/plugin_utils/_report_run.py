@@ -26,6 +26,7 @@ SCHEMA = "bulwark.docker/run/1"
 SEVERITIES = ("critical", "high", "medium", "low")
 WEIGHTS = {"critical": 1000, "high": 100, "medium": 10, "low": 1}
 STATES = ("ok", "unreachable", "failed", "no_engine", "engine_stopped")
+VERDICTS = ("pass", "fail", "waived", "manual", "not_applicable", "blocked", "not_blocked", "error")
 # The verdicts that call for something to be done, of controls and of probes.
 BAD = frozenset({"fail", "not_blocked", "error"})
 GOOD = frozenset({"pass", "blocked"})
@@ -122,9 +123,8 @@ def _summary(host: Mapping[str, Any]) -> dict[str, Any]:
     weight = sum(WEIGHTS.get(severity, 10) * number for severity, number in bad.items())
     # Of a host without any verdict nobody knows how bad it is.
     unknown = {"unreachable": 3, "failed": 2}.get(str(host["state"]), 0) if not findings else 0
-    names = ("pass", "fail", "waived", "manual", "not_applicable", "blocked", "not_blocked", "error")
     return {
-        **{name: verdicts[name] for name in names},
+        **{name: verdicts[name] for name in VERDICTS},
         "severities": {severity: bad[severity] for severity in SEVERITIES},
         **_change_counts(host),
         "compared": any(host.get(f"{name}_before") for name, _kind in KINDS),
@@ -183,7 +183,7 @@ def build_run(
 
 def _totals(hosts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     states = Counter(host["state"] for host in hosts)
-    names = [name for name, value in _summary({"state": "ok"}).items() if type(value) is int and name != "weight"]
+    names = (*VERDICTS, "mended", "worse")
     sums = {name: sum(host["summary"][name] for host in hosts) for name in names}
     bad = sum(1 for host in hosts if any(finding["verdict"] in BAD for finding in findings_of(host)))
     return {"hosts": len(hosts), "states": {state: states[state] for state in STATES}, "hosts_with_faults": bad, **sums}
