@@ -10,7 +10,7 @@ RUN := $(PYTHON) tests/run/run.py
 PREPARE := @tests/run/bootstrap.sh $(PYTHON)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast lint unit contract ansible-lint sanity docs-lint molecule host host-ssh host-down images clean
+.PHONY: help venv demo test test-fast report lint unit contract ansible-lint sanity docs-lint molecule host host-ssh host-down images clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z -]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS="|" read -r name text; do printf "  %-20s %s\n" "$$name" "$$text"; done
@@ -24,15 +24,19 @@ demo: ## Boot a disposable Docker host, harden it and show what changed
 	@$(RUN) demo
 
 test: ## Run everything: static checks, unit and contract tests, sanity, all Molecule scenarios
-	$(PREPARE) shellcheck
+	$(PREPARE) shellcheck chromedriver=chromium-driver
 	@$(RUN) test
 
 test-fast: ## The same without virtual machines and without the long corpus
-	$(PREPARE) shellcheck
+	$(PREPARE) shellcheck chromedriver=chromium-driver
 	@$(RUN) test-fast
 
 lint unit contract ansible-lint sanity docs-lint: ## One layer of the tests
 	$(PREPARE) shellcheck
+	@$(RUN) $@
+
+report: ## The page of the report in a real browser without a window
+	$(PREPARE) chromedriver=chromium-driver
 	@$(RUN) $@
 
 molecule: ## One Molecule scenario: make molecule SCENARIO=default

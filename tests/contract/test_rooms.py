@@ -184,9 +184,14 @@ def test_core_reaches_nothing_outside() -> None:
 
 
 def test_modules_are_shells() -> None:
-    seen = module_files()
+    # A module that an action plugin of its name carries out is its documentation alone.
+    actions = files("plugins/action/*.py")
+    documents = {path.name for path in actions}
+    seen = [path for path in module_files() if path.name not in documents] + actions
     found = [f"{relative(p)}:{v}" for p in seen for v in shell_excesses(source_of(p), ("ARGUMENT_SPEC",))]
-    report(found, len(seen), "modules")
+    bare = [path for path in module_files() if path.name in documents]
+    found += [f"{relative(p)}:{v}" for p in bare for v in shell_excesses(source_of(p), ("DOCUMENTATION",))]
+    report(found, len(seen), "modules and actions")
 
 
 def test_filters_are_shells() -> None:

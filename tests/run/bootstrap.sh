@@ -4,7 +4,7 @@
 #
 # Make sure that the programs the runner itself needs are there: git, ssh, and the parts of Python
 # that Debian and Ubuntu package on their own. Usage: tests/run/bootstrap.sh PYTHON [PROGRAM...]
-# Each further PROGRAM is one that the Debian package of the same name brings.
+# Each further PROGRAM is one that the Debian package of the same name brings, or PROGRAM=PACKAGE.
 # (What the test hosts need is looked after by "tests/hosts/hosts.py deps".)
 set -euo pipefail
 
@@ -23,7 +23,7 @@ command -v ssh > /dev/null || missing+=(openssh-client)
     missing+=("python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv")
 
 for program in "$@"; do
-    command -v "$program" > /dev/null || missing+=("$program")
+    command -v "${program%%=*}" > /dev/null || missing+=("${program#*=}")
 done
 
 [ "${#missing[@]}" -gt 0 ] || exit 0

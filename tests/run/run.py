@@ -36,7 +36,7 @@ from environments import ROOT, VenvError, environments_for
 
 HOSTS = ROOT / "tests/hosts/hosts.py"
 MOLECULE_GLOB = "molecule/*/molecule.yml"
-STATIC_LAYERS = ("lint", "unit", "contract", "ansible-lint", "sanity", "docs-lint")
+STATIC_LAYERS = ("lint", "unit", "contract", "report", "ansible-lint", "sanity", "docs-lint")
 # On containers too, but with more cases than five minutes hold.
 LONG_SCENARIOS = (
     "antivirus_exclusions",
@@ -114,6 +114,8 @@ def static_layer(name: str, environment: Path) -> Layer:
         return Layer(title, (("pytest", "tests/unit"),), environment, tallied=True)
     if name == "contract":
         return Layer(title, (("pytest", "tests/contract"),), environment, tallied=True)
+    if name == "report":
+        return Layer(title, (("pytest", "tests/report"),), environment, tallied=True)
     if name == "ansible-lint":
         return Layer(title, (("ansible-lint", "--offline", "--nocolor"),), environment)
     if name == "sanity":
@@ -389,7 +391,8 @@ def plan(what: str, names: Sequence[str], environments: Sequence[Path]) -> list[
         return [static_layer(what, environment) for environment in environments]
     layers = []
     for name in STATIC_LAYERS:
-        twice = what == "test" or name in ("lint", "unit", "contract")
+        # The page is the same whichever Python wrote it.
+        twice = name != "report" and (what == "test" or name in ("lint", "unit", "contract"))
         layers += [static_layer(name, environment) for environment in (environments if twice else [first])]
     return layers + [scenario_layer(name, first) for name in scenarios(fast=what == "test-fast")]
 
