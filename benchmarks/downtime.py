@@ -20,14 +20,15 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# Runs on the host; ends when its input is closed, and prints the gaps in seconds.
+# Runs on the host until there is input, and prints the gaps in seconds. systemd holds the socket while the engine is
+# away: who asks then is answered as soon as it is back.
 WATCHER = r"""
 import json, select, socket, sys, time
 gaps, last = [], time.monotonic()
 while not select.select([sys.stdin], [], [], 0.05)[0]:
     try:
         with socket.socket(socket.AF_UNIX) as engine:
-            engine.settimeout(1.0)
+            engine.settimeout(10.0)
             engine.connect("/run/docker.sock")
             engine.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
             answered = b"200 OK" in engine.recv(64)

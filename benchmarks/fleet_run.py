@@ -53,15 +53,17 @@ def run(playbook: str, inventory: Path, environ: dict[str, str]) -> Cost:
     return Cost(used.ru_utime + used.ru_stime, time.monotonic() - started, used.ru_maxrss / 1024)
 
 
-def describe(folder: Path, names: list[str], address: str) -> Path:
-    """Write an inventory of hosts that all are one, with the variables of the test hosts."""
+def describe(folder: Path, names: list[str]) -> Path:
+    """Write an inventory with the variables of the test hosts; each host begins with the first answer."""
+    for path in folder.glob("*.next"):
+        path.unlink()
     inventory = folder / "inventory"
     inventory.mkdir(exist_ok=True)
     for name in ("group_vars", "kinds.yml"):
         link = inventory / name
         if not link.exists():
             link.symlink_to(ROOT / "molecule/inventory" / name)
-    hosts = {name: {"ansible_host": address} for name in names}
+    hosts = {name: {"ansible_host": name} for name in names}
     (inventory / "hosts.json").write_text(json.dumps({"containers": {"hosts": hosts}}), encoding="utf-8")
     return inventory
 
@@ -81,15 +83,13 @@ def main() -> None:
             "BULWARK_REPLAY_MODE": "record",
         }
         for _round in range(2):
-            for path in folder.glob("*.next"):
-                path.unlink()
-            run(arguments.playbook, describe(folder, [arguments.host], arguments.host), environ)
+            run(arguments.playbook, describe(folder, [arguments.host]), environ)
         answers = len(list(folder.glob("*.json")))
         environ["BULWARK_REPLAY_MODE"] = "replay"
         print(f"{arguments.playbook}: {answers} answers a host, {FORKS} forks")
         first: Cost | None = None
         for count in arguments.hosts:
-            inventory = describe(folder, [f"{arguments.host}.{number}" for number in range(count)], "")
+            inventory = describe(folder, [f"{arguments.host}.{number}" for number in range(count)])
             cost = run(arguments.playbook, inventory, environ)
             first = first or cost
             print(
