@@ -83,6 +83,8 @@ def main() -> None:
             "BULWARK_REPLAY_MODE": "record",
         }
         for _round in range(2):
+            for path in folder.glob("*.json"):
+                path.unlink()
             run(arguments.playbook, describe(folder, [arguments.host]), environ)
         answers = len(list(folder.glob("*.json")))
         environ["BULWARK_REPLAY_MODE"] = "replay"
