@@ -67,7 +67,8 @@ class Fleet:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environ = install(build(folder), folder)
+        # The recap is read; colours would stand between its words.
+        self.environ = {**install(build(folder), folder), "ANSIBLE_FORCE_COLOR": "false", "ANSIBLE_NOCOLOR": "true"}
         self.inventory = folder / "inventory"
         self.inventory.mkdir()
         for name in ("group_vars", "kinds.yml"):
