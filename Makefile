@@ -10,7 +10,7 @@ RUN := $(PYTHON) tests/run/run.py
 PREPARE := @tests/run/bootstrap.sh $(PYTHON)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast report lint unit contract ansible-lint sanity docs-lint molecule host host-ssh host-down images clean
+.PHONY: help venv demo test test-fast report lint unit contract ansible-lint sanity docs-lint artefact molecule host host-ssh host-down images clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z -]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS="|" read -r name text; do printf "  %-20s %s\n" "$$name" "$$text"; done
@@ -31,7 +31,7 @@ test-fast: ## The same without virtual machines and without the long corpus
 	$(PREPARE) shellcheck chromedriver=chromium-driver
 	@$(RUN) test-fast
 
-lint unit contract ansible-lint sanity docs-lint: ## One layer of the tests
+lint unit contract ansible-lint sanity docs-lint artefact: ## One layer of the tests
 	$(PREPARE) shellcheck
 	@$(RUN) $@
 

@@ -1,16 +1,18 @@
 # Copyright (c) 2026, bulwark.docker contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cost of a run of daemon_baseline that changes nothing: module executions, and seconds against no-op modules.
+"""Cost of a run that changes nothing: module executions, and seconds against the same number of no-op modules.
 
-    python benchmarks/no_change_run.py HOST [ROUNDS]
+    python benchmarks/no_change_run.py HOST [ROUNDS] [--harden]
 
-HOST is a test host that is up (see docs/test-hosts.md). The two playbooks run in turn, so that the ratio holds when
-the machine's speed drifts.
+HOST is a test host that is up (see docs/test-hosts.md). What runs is the role daemon_baseline, or with --harden the
+playbook with all its roles. It and the no-op modules run in turn, so that the ratio holds when the machine's speed
+drifts.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import subprocess
 import sys
@@ -22,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 EXECUTION = "Using module file"
 HEADER = "- hosts: {host}\n  gather_facts: {facts}\n  tasks:\n"
 ROLE = "    - ansible.builtin.import_role:\n        name: bulwark.docker.daemon_baseline\n"
+HARDEN = "- ansible.builtin.import_playbook: bulwark.docker.harden\n  vars:\n    bulwark_hosts: {host}\n"
 NO_OP = "    - ansible.builtin.ping:\n"
 
 
@@ -39,22 +42,27 @@ def run(playbook: Path, host: str) -> tuple[int, float]:
 
 
 def main() -> None:
-    host = sys.argv[1]
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    parser = argparse.ArgumentParser(description="Measure a run that changes nothing.")
+    parser.add_argument("host")
+    parser.add_argument("rounds", type=int, nargs="?", default=5)
+    parser.add_argument("--harden", action="store_true", help="the playbook with all roles, not daemon_baseline alone")
+    arguments = parser.parse_args()
+    host = arguments.host
     with tempfile.TemporaryDirectory() as folder:
-        role = Path(folder, "role.yml")
-        role.write_text(HEADER.format(host=host, facts="true") + ROLE, encoding="utf-8")
+        role = Path(folder, "ours.yml")
+        text = HARDEN.format(host=host) if arguments.harden else HEADER.format(host=host, facts="true") + ROLE
+        role.write_text(text, encoding="utf-8")
         run(role, host)  # brings the host to where nothing changes
         executions, _seconds = run(role, host)
         no_op = Path(folder, "no_op.yml")
         no_op.write_text(HEADER.format(host=host, facts="false") + NO_OP * executions, encoding="utf-8")
         run(no_op, host)
         ratios = []
-        for number in range(1, rounds + 1):
+        for number in range(1, arguments.rounds + 1):
             ours, base = run(role, host)[1], run(no_op, host)[1]
             ratios.append(ours / base)
-            print(f"round {number}: role {ours:.2f} s, {executions} no-op modules {base:.2f} s, ratio {ratios[-1]:.2f}")
-    print(f"{executions} module executions a host, facts included; median ratio {statistics.median(ratios):.2f}")
+            print(f"round {number}: ours {ours:.2f} s, {executions} no-op modules {base:.2f} s, ratio {ratios[-1]:.2f}")
+    print(f"{executions} module executions a host; median ratio {statistics.median(ratios):.2f}")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from ansible_collections.bulwark.docker.tests.contract.tree import (
     load_yaml,
     parse_yaml,
     playbook_files,
+    playbook_task_files,
     public_roles,
     relative,
     report,
@@ -253,7 +254,7 @@ def role_tasks() -> list[RoleTask]:
 
 def playbook_tasks() -> list[Task]:
     """Return every task of every playbook of the collection."""
-    return [task for path in playbook_files() for task in tasks_in(load_yaml(path), relative(path))]
+    return [task for path in playbook_task_files() for task in tasks_in(load_yaml(path), relative(path))]
 
 
 def example(text: str) -> Task:
@@ -345,7 +346,7 @@ def test_secrets_are_marked() -> None:
 
 
 def test_product_does_not_know_its_tests() -> None:
-    paths = files("roles/*/*/**/*.yml", "playbooks/*.yml", "plugins/**/*.py", "roles/*/templates/**/*")
+    paths = files("roles/*/*/**/*.yml", "playbooks/**/*.yml", "plugins/**/*.py", "roles/*/templates/**/*")
     found = [f"{relative(p)}: {m[0]!r}" for p in paths for m in ENVIRONMENT.finditer(source_of(p))]
     report(found, len(paths), "product files")
 

@@ -132,6 +132,11 @@ def playbook_files() -> list[Path]:
     return files("playbooks/*.yml", "playbooks/*.yaml")
 
 
+def playbook_task_files() -> list[Path]:
+    """Return the playbooks of the collection and the lists of tasks that they share."""
+    return [*playbook_files(), *files("playbooks/tasks/*.yml")]
+
+
 def report(violations: list[str], seen: int, what: str) -> None:
     """Fail with all violations, and fail when there was nothing to look at."""
     assert seen, f"no {what} found: this rule looked at nothing"

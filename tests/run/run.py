@@ -36,7 +36,7 @@ from environments import ROOT, VenvError, environments_for
 
 HOSTS = ROOT / "tests/hosts/hosts.py"
 MOLECULE_GLOB = "molecule/*/molecule.yml"
-STATIC_LAYERS = ("lint", "unit", "contract", "report", "ansible-lint", "sanity", "docs-lint")
+STATIC_LAYERS = ("lint", "unit", "contract", "report", "ansible-lint", "sanity", "docs-lint", "artefact")
 # On containers too, but with more cases than five minutes hold.
 LONG_SCENARIOS = (
     "antivirus_exclusions",
@@ -118,6 +118,8 @@ def static_layer(name: str, environment: Path) -> Layer:
         return Layer(title, (("pytest", "tests/report"),), environment, tallied=True)
     if name == "ansible-lint":
         return Layer(title, (("ansible-lint", "--offline", "--nocolor"),), environment)
+    if name == "artefact":
+        return Layer(title, (("pytest", "tests/artefact"),), environment, tallied=True)
     if name == "sanity":
         return Layer(title, (("python", "tests/run/sanity.py"),), environment, tallied=True)
     return Layer(
