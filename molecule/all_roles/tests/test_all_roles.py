@@ -15,6 +15,30 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "daemon_baseline"))
 
 from findings import attack, load, name_of
 
+# Ids of controls -> what another program has to say when they are fulfilled.
+SEEN = {
+    "api_socket_mode": ("stat --format %a /run/docker.sock", "660"),
+    "api_socket_owner": ("stat --format '%U %G' /run/docker.sock", "root docker"),
+    "audit_api_socket": ("auditctl -l | grep -c /run/docker.sock", "1"),
+    "audit_configuration": ("auditctl -l | grep -c dir=/etc/docker", "1"),
+    "audit_containerd": ("auditctl -l | grep -c path=/usr/bin/containerd", "1"),
+    "audit_engine": ("auditctl -l | grep -c path=/usr/sbin/dockerd", "1"),
+    "audit_runc": ("auditctl -l | grep -c path=/usr/sbin/runc", "1"),
+    "configuration_directory_mode": ("stat --format %a /etc/docker", "755"),
+    "containerd_socket_mode": ("stat --format %a /run/containerd/containerd.sock", "660"),
+    "daemon_json_mode": ("stat --format %a /etc/docker/daemon.json", "644"),
+    "default_file_mode": ("find /etc/default/docker -perm /7133", ""),
+    "icc_default_bridge": (
+        "docker network inspect bridge | grep enable_icc | tr -d ' \",'",
+        "com.docker.network.bridge.enable_icc:false",
+    ),
+    "live_restore": ("docker info --format '{{.LiveRestoreEnabled}}'", "true"),
+    "service_unit_mode": ("find $(systemctl show docker --property=FragmentPath,DropInPaths --value) -perm /7133", ""),
+    "socket_unit_mode": ("find $(systemctl show docker.socket --property=FragmentPath --value) -perm /7133", ""),
+    "userland_proxy": ("pgrep -c docker-proxy || true", "0"),
+}
+# Controls that no role fulfils on a machine with one file system and an engine of the system's own.
+LEFT = {"data_root_mount"}
 ROLES = {"apparmor", "auditd", "daemon_baseline", "daemon_tls", "rootless", "seccomp", "userns_remap"}
 
 
@@ -59,3 +83,16 @@ def test_host_is_one_of_its_generation(host):
     print(f"engine {found[0]}, kernel {found[1]}")
     assert found[0].startswith(wanted[0])
     assert found[1].startswith(wanted[1])
+
+
+def test_audit_finds_nothing_of_level_two_that_is_refused_by_a_role_left(host):
+    answer = host.ansible("bulwark.docker.cis_audit", json.dumps({"controls": ["1", "2", "3", "own"]}), check=False)
+    print(answer["counts"])
+    verdicts = {(one["engine"], one["id"]): one["verdict"] for one in answer["results"]}
+    failed = {one["id"]: one["reason"] for one in answer["results"] if one["verdict"] == "fail"}
+    assert set(failed) == LEFT, failed
+    earlier = {one["id"] for one in load(host, "before")["controls"] if one["verdict"] == "fail"}
+    assert len(earlier - LEFT) >= 20
+    for name, (command, wanted) in SEEN.items():
+        engine = "system" if ("system", name) in verdicts else ""
+        assert (name, verdicts[engine, name], host.run(command).stdout.strip()) == (name, "pass", wanted)
