@@ -1,7 +1,7 @@
 # Copyright (c) 2026, bulwark.docker contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every attack that worked on the virgin machine is refused by the roles together."""
+"""The roles together refuse every attack, and the audit finds nothing that they could mend."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "daemon_baseline"))
 
-from findings import attack, load, name_of
+from findings import attack, name_of
 
 # Ids of controls -> what another program has to say when they are fulfilled.
 SEEN = {
@@ -39,12 +39,6 @@ SEEN = {
 }
 # Controls that no role fulfils on a machine with one file system and an engine of the system's own.
 LEFT = {"data_root_mount"}
-ROLES = {"apparmor", "auditd", "daemon_baseline", "daemon_tls", "rootless", "seccomp", "userns_remap"}
-
-
-@pytest.fixture(scope="module")
-def before(host):
-    return {one["id"]: one for one in load(host, "before")["attacks"]}
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +46,14 @@ def after(host):
     return attack(host)
 
 
-def test_attacks_of_all_roles_got_through_before(before):
-    through = [one for one in before.values() if one["verdict"] == "not_blocked"]
-    assert {one["role"] for one in through} >= ROLES - {"daemon_tls"}
-    assert len(through) >= 35
-    assert [one for one in before.values() if one["verdict"] == "error"] == []
-
-
-def test_attacks_are_refused_now(before, after):
-    assert set(after) == set(before)
-    found = {name: one["verdict"] for name, one in after.items() if one["verdict"] != "blocked"}
-    print({name: (verdict, after[name]["evidence"]) for name, verdict in found.items()})
+def test_attacks_are_refused_now(after):
+    assert len(after) >= 60
+    through = {name: one["evidence"] for name, one in after.items() if one["verdict"] in ("not_blocked", "error")}
     # The system's engine goes on to run as root beside those of users.
-    assert found == {"rootless.engine_process": "not_blocked"}
+    assert set(through) == {"rootless.engine_process"}, through
+    # Where there is no TCP port, nobody can attack it.
+    others = {name for name, one in after.items() if one["verdict"] == "not_applicable"}
+    assert others <= {name for name in after if name.startswith("api.tls_")}
 
 
 def test_every_setting_is_in_force(host):
@@ -73,7 +62,6 @@ def test_every_setting_is_in_force(host):
     info = json.loads(host.check_output("docker info --format '{{json .}}'"))
     assert {"name=userns", "name=apparmor"} <= {option.split(",profile=")[0] for option in info["SecurityOptions"]}
     assert info["LiveRestoreEnabled"] is True
-    assert info["Labels"] == ["site=here"]
 
 
 def test_host_is_one_of_its_generation(host):
@@ -91,8 +79,6 @@ def test_audit_finds_nothing_of_level_two_that_is_refused_by_a_role_left(host):
     verdicts = {(one["engine"], one["id"]): one["verdict"] for one in answer["results"]}
     failed = {one["id"]: one["reason"] for one in answer["results"] if one["verdict"] == "fail"}
     assert set(failed) == LEFT, failed
-    earlier = {one["id"] for one in load(host, "before")["controls"] if one["verdict"] == "fail"}
-    assert len(earlier - LEFT) >= 20
     for name, (command, wanted) in SEEN.items():
         engine = "system" if ("system", name) in verdicts else ""
         assert (name, verdicts[engine, name], host.run(command).stdout.strip()) == (name, "pass", wanted)
