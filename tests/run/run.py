@@ -198,6 +198,8 @@ class Runner:
         self.started = time.monotonic()
         self._processes: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
+        # Held while a command starts, so that whoever ends all commands knows each of them.
+        self._start_lock = threading.Lock()
         self._numbers = 0
         self._stopping = False
         self._programs_are_there = False
@@ -225,7 +227,8 @@ class Runner:
                     if not done:
                         self._print_progress(list(running.values()))
             except BaseException:
-                self._stopping = True
+                with self._start_lock:
+                    self._stopping = True
                 for process in list(self._processes):
                     end_group(process)
                 raise
@@ -302,15 +305,16 @@ class Runner:
         self, layer: Layer, command: Sequence[str], environ: dict[str, str], started: float, log: IO[str] | None
     ) -> int:
         """Run one command of a layer within the layer's time limit and return its status."""
-        if self._stopping:
-            return 1
         binaries = layer.environment / "bin"
         words = [str(binaries / command[0]) if (binaries / command[0]).exists() else command[0], *command[1:]]
         shown = " ".join(command)
         print(f"$ {shown if len(shown) < 160 else shown[:150] + ' …'}", file=log, flush=True)
         error = subprocess.STDOUT if log else None
-        process = subprocess.Popen(words, cwd=ROOT, env=environ, stdout=log, stderr=error, start_new_session=True)
-        self._processes.add(process)
+        with self._start_lock:
+            if self._stopping:
+                return 1
+            process = subprocess.Popen(words, cwd=ROOT, env=environ, stdout=log, stderr=error, start_new_session=True)
+            self._processes.add(process)
         try:
             return process.wait(timeout=max(1.0, layer.limit - (time.monotonic() - started)))
         except subprocess.TimeoutExpired:
