@@ -19,11 +19,11 @@ from findings import attack, name_of
 SEEN = {
     "api_socket_mode": ("stat --format %a /run/docker.sock", "660"),
     "api_socket_owner": ("stat --format '%U %G' /run/docker.sock", "root docker"),
-    "audit_api_socket": ("auditctl -l | grep -c /run/docker.sock", "1"),
-    "audit_configuration": ("auditctl -l | grep -c dir=/etc/docker", "1"),
-    "audit_containerd": ("auditctl -l | grep -c path=/usr/bin/containerd", "1"),
-    "audit_engine": ("auditctl -l | grep -c path=/usr/sbin/dockerd", "1"),
-    "audit_runc": ("auditctl -l | grep -c path=/usr/sbin/runc", "1"),
+    "audit_api_socket": ("auditctl -l | grep -q /run/docker.sock && echo recorded", "recorded"),
+    "audit_configuration": ("auditctl -l | grep -q dir=/etc/docker && echo recorded", "recorded"),
+    "audit_containerd": ("auditctl -l | grep -q path=/usr/bin/containerd && echo recorded", "recorded"),
+    "audit_engine": ("auditctl -l | grep -q path=/usr/sbin/dockerd && echo recorded", "recorded"),
+    "audit_runc": ("auditctl -l | grep -q path=/usr/sbin/runc && echo recorded", "recorded"),
     "configuration_directory_mode": ("stat --format %a /etc/docker", "755"),
     "containerd_socket_mode": ("stat --format %a /run/containerd/containerd.sock", "660"),
     "daemon_json_mode": ("stat --format %a /etc/docker/daemon.json", "644"),
@@ -36,6 +36,13 @@ SEEN = {
     "service_unit_mode": ("find $(systemctl show docker --property=FragmentPath,DropInPaths --value) -perm /7133", ""),
     "socket_unit_mode": ("find $(systemctl show docker.socket --property=FragmentPath --value) -perm /7133", ""),
     "userland_proxy": ("pgrep -c docker-proxy || true", "0"),
+}
+# What the root of a mapped container may not do without any attack either.
+MOOT = {
+    "apparmor.device_node",
+    "privilege.file_capability_gain",
+    "rootless.privileged_host_file",
+    "rootless.privileged_kernel_setting",
 }
 # Controls that no role fulfils on a machine with one file system and an engine of the system's own.
 LEFT = {"data_root_mount"}
@@ -51,9 +58,8 @@ def test_attacks_are_refused_now(after):
     through = {name: one["evidence"] for name, one in after.items() if one["verdict"] in ("not_blocked", "error")}
     # The system's engine goes on to run as root beside those of users.
     assert set(through) == {"rootless.engine_process"}, through
-    # Where there is no TCP port, nobody can attack it.
     others = {name for name, one in after.items() if one["verdict"] == "not_applicable"}
-    assert others <= {name for name in after if name.startswith("api.tls_")}
+    assert others <= MOOT | {name for name in after if name.startswith("api.tls_")}
 
 
 def test_every_setting_is_in_force(host):

@@ -39,7 +39,7 @@ def test_port_of_a_users_container_answers_and_is_refused_afterwards(host):
     run = "docker run -d --rm --name web -p 127.0.0.1:81:8000 local/box /bin/busybox httpd -f -p 8000 -h /bin"
     started = host.run("su - ann -c %s", run)
     assert started.rc == 0, started
-    got = host.run("curl -s -m 5 --retry 9 --retry-connrefused -o /dev/null -w %{http_code} 127.0.0.1:81/sh")
+    got = host.run("curl -s -m 5 --retry 9 --retry-connrefused -o /dev/null -w %{http_code} 127.0.0.1:81/busybox")
     assert got.stdout == "200", got
     assert host.run("su - ann -c 'docker rm -f web'").rc == 0
-    assert host.run("curl -s -m 5 127.0.0.1:81/sh").rc == 7
+    assert host.run("curl -s -m 5 127.0.0.1:81/busybox").rc == 7
