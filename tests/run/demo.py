@@ -116,7 +116,7 @@ class Demo:
 
 def controls(found: Mapping[str, Any]) -> str:
     """The verdicts of the audit, counted."""
-    counts = found["audit"]["counts"]
+    counts = Counter(one["verdict"] for one in found["audit"]["results"])
     return f"{counts['fail']} controls fail, {counts['pass']} pass"
 
 
@@ -127,7 +127,7 @@ def failed(found: Mapping[str, Any]) -> set[tuple[str, str]]:
 
 def attacks(found: Mapping[str, Any]) -> str:
     """The verdicts of the attacks, counted."""
-    counts = found["probes"]["counts"]
+    counts = Counter(one["verdict"] for one in found["probes"]["results"])
     return ", ".join(f"{counts[verdict]} {word}" for verdict, word in WORDS.items() if counts[verdict])
 
 
