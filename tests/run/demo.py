@@ -25,6 +25,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 HOST = os.environ.get("DEMO_HOST", "debian13-machine")
 OUTPUT = ROOT / "build/demo"
+ROLE = re.compile(r"(?:TASK|RUNNING HANDLER) \[bulwark\.docker\.(\w+) :")
 RECAP = re.compile(r"changed=(\d+).*failed=(\d+)")
 WORDS = {"blocked": "blocked", "not_blocked": "GETS THROUGH", "not_applicable": "not applicable", "error": "error"}
 SECTIONS = {
@@ -48,6 +49,7 @@ class Demo:
 
     def __init__(self) -> None:
         self.started = time.monotonic()
+        self.role = ""
 
     def say(self, text: str, lines: Sequence[str] = ()) -> None:
         """Print a line with the time since the start, and what belongs to it."""
@@ -68,11 +70,23 @@ class Demo:
         given = [*files, *(f"{name}={value}" for name, value in variables.items())]
         words += [word for text in given for word in ("-e", text)]
         environ = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "false"}
-        done = subprocess.run([*words, playbook], cwd=ROOT, env=environ, check=False, text=True, stdout=subprocess.PIPE)
-        counts = RECAP.findall(done.stdout)
-        if done.returncode or not counts:
-            raise DemoFailed(f"{playbook} ended with status {done.returncode}:\n{done.stdout}")
-        return sum(int(changed) for changed, _failed in counts), done.stdout
+        lines = []
+        with subprocess.Popen([*words, playbook], cwd=ROOT, env=environ, text=True, stdout=subprocess.PIPE) as process:
+            for line in process.stdout or ():
+                lines.append(line)
+                self.progress(line)
+        output = "".join(lines)
+        counts = RECAP.findall(output)
+        if process.returncode or not counts:
+            raise DemoFailed(f"{playbook} ended with status {process.returncode}:\n{output}")
+        return sum(int(changed) for changed, _failed in counts), output
+
+    def progress(self, line: str) -> None:
+        """Say which role runs when another one begins."""
+        role = ROLE.match(line)
+        if role and role[1] not in ("engine", self.role):
+            self.role = role[1]
+            self.say(f"  {self.role}")
 
     def roles(self, playbook: str) -> tuple[int, str]:
         """Run one of the collection's playbooks with the variables of the demonstration."""
