@@ -83,8 +83,10 @@ def test_audit_finds_nothing_of_level_two_that_is_refused_by_a_role_left(host):
     answer = host.ansible("bulwark.docker.cis_audit", json.dumps({"controls": ["1", "2", "3", "own"]}), check=False)
     print(answer["counts"])
     verdicts = {(one["engine"], one["id"]): one["verdict"] for one in answer["results"]}
-    failed = {one["id"]: one["reason"] for one in answer["results"] if one["verdict"] == "fail"}
-    assert set(failed) == LEFT, failed
+    failed = {(one["engine"], one["id"]) for one in answer["results"] if one["verdict"] == "fail"}
+    assert {name for engine, name in failed if not engine.startswith("rootless:")} == LEFT, failed
+    # Limits of files and processes are left to the user whose engine it is.
+    assert {name for engine, name in failed if engine.startswith("rootless:")} <= {"default_ulimits"}, failed
     for name, (command, wanted) in SEEN.items():
         engine = "system" if ("system", name) in verdicts else ""
         assert (name, verdicts[engine, name], host.run(command).stdout.strip()) == (name, "pass", wanted)
