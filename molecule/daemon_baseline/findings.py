@@ -10,6 +10,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+# The versions of engine and kernel that the hosts of each generation begin with.
+GENERATIONS = {"debian12": ("20.10.", "6.1."), "debian13": ("26.1.", "6.12."), "testing": ("28.", "7.")}
+
 
 def name_of(host: Any) -> str:
     """The host's name in the inventory."""

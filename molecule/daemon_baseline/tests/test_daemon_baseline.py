@@ -13,9 +13,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from findings import attack, load, name_of
+from findings import GENERATIONS, attack, load, name_of
 
-GENERATIONS = {"debian12": ("20.10.", "6.1."), "debian13": ("26.1.", "6.12."), "testing": ("28.", "7.")}
 CLOSED = ("isolation.sibling_tcp", "privilege.setuid_gain")
 KEYS = {
     "icc",
