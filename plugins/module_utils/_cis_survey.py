@@ -55,8 +55,11 @@ MONTH_SECONDS = 30 * 86400
 ENGINE_DIRECTORY = "/etc/docker"
 CERTIFICATE_DIRECTORY = ENGINE_DIRECTORY + "/certs.d"
 # What dockerd takes where TLS is asked for and no file is named.
-TLS_DEFAULTS = {"tls_ca": "/root/.docker/ca.pem", "tls_certificate": "/root/.docker/cert.pem"}
-TLS_DEFAULT_KEY = "/root/.docker/key.pem"
+TLS_DEFAULTS = {
+    "tls_ca": "/root/.docker/ca.pem",
+    "tls_certificate": "/root/.docker/cert.pem",
+    "tls_key": "/root/.docker/key.pem",
+}
 FIRST_USER = 1000
 NO_RULES = "No rules"
 # What systemd says of a unit that there is.
@@ -315,7 +318,7 @@ def _registry_files(host: Host) -> Tuple[List[str], List[str]]:
 def _tls_files(engine: Engine) -> Dict[str, Sequence[str]]:
     asked = any(_setting(engine, key) for key in ("tls", "tlsverify"))
     names = {"tls_ca": "tlscacert", "tls_certificate": "tlscert", "tls_key": "tlskey"}
-    defaults = {**TLS_DEFAULTS, "tls_key": TLS_DEFAULT_KEY} if asked else {}
+    defaults = TLS_DEFAULTS if asked else {}
     return {kind: [_setting(engine, key) or defaults.get(kind, "")] for kind, key in names.items()}
 
 

@@ -22,7 +22,7 @@ from ansible_collections.bulwark.docker.plugins.module_utils._errors import Conf
 from ansible_collections.bulwark.docker.plugins.module_utils._host_api import Host, UserAccount
 from ansible_collections.bulwark.docker.plugins.module_utils._instance import Instance, rootless_instance
 
-__all__ = ["DataPath", "check_path", "find_data_paths", "without_volumes"]
+__all__ = ["DataPath", "check_path", "find_data_paths", "rootless_data_root", "without_volumes"]
 
 DEFAULT_DATA_ROOT = "/var/lib/docker"
 DEFAULT_CONTAINERD_ROOT = "/var/lib/containerd"
@@ -199,6 +199,11 @@ def _users(host: Host) -> List[UserAccount]:
     return [account for account in accounts if account is not None and account.uid != 0]
 
 
+def rootless_data_root(home: str) -> str:
+    """Where the engine of a user keeps its data unless it is told otherwise."""
+    return f"{home.rstrip('/')}/{ROOTLESS_DATA}"
+
+
 def _rootless_data(host: Host, user: UserAccount) -> List[DataPath]:
     instance = rootless_instance(user.name, user.uid, user.gid, user.home)
     root = ""
@@ -207,7 +212,7 @@ def _rootless_data(host: Host, user: UserAccount) -> List[DataPath]:
             root = str(api_json(host, instance, "/info").get("DockerRootDir") or "")
         except HostError:
             root = ""  # the socket of an engine that has ended
-    root = root or _configured_root(host, instance.config_path) or f"{user.home.rstrip('/')}/{ROOTLESS_DATA}"
+    root = root or _configured_root(host, instance.config_path) or rootless_data_root(user.home)
     return [DataPath(host.real_path(root), "rootless", user.name)] if host.stat(root) is not None else []
 
 

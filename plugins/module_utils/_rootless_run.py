@@ -14,6 +14,7 @@ import posixpath
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.bulwark.docker.plugins.module_utils._daemon_config import ROOTLESS_OWNER
+from ansible_collections.bulwark.docker.plugins.module_utils._data_paths import rootless_data_root
 from ansible_collections.bulwark.docker.plugins.module_utils._engine_state import (
     Process,
     read_process,
@@ -132,10 +133,6 @@ def _write_record(host: Host, user: str, record: Optional[_Record]) -> None:
 
 def _drop_in_path(uid: int) -> str:
     return f"/etc/systemd/system/user@{uid}.service.d/{DROP_IN}"
-
-
-def _data_directory(home: str) -> str:
-    return f"{home.rstrip('/')}/.local/share/docker"
 
 
 def _digest(text: str) -> str:
@@ -335,7 +332,7 @@ class _Installation:
         """Directories of the user that this role or the engine makes, inner ones first."""
         account = self.engine.account
         found = []
-        for made in (self.engine.unit_path, _data_directory(account.home)):
+        for made in (self.engine.unit_path, rootless_data_root(account.home)):
             path = posixpath.dirname(made)
             while path != account.home.rstrip("/") and self.host.stat(path) is None:
                 found.append(path)
@@ -480,7 +477,7 @@ class _Removal:
     def _remove_data(self) -> None:
         """As the user, in a user namespace of the user's own: no link can lead this astray."""
         engine, account = self.engine, self.engine.account
-        path = _data_directory(account.home)
+        path = rootless_data_root(account.home)
         if self.host.stat(path) is None:
             return
         program = next((found for found in (self.host.which(name) for name in ROOTLESSKIT_NAMES) if found), None)

@@ -93,12 +93,6 @@ def _engines_of(raw: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"name": str(seen.get("name") or "system"), "state": state, "version": version, "socket": ""}]
 
 
-def _change_counts(host: Mapping[str, Any]) -> dict[str, int]:
-    """Return how many findings were mended and how many are new, of all that were judged both times."""
-    counts = Counter(finding["change"] for finding in findings_of(host))
-    return {"mended": counts["mended"], "worse": counts["worse"]}
-
-
 def findings_of(host: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield every finding of a host: the module's entry with C(kind), C(before) and C(change).
 
@@ -119,6 +113,7 @@ def _summary(host: Mapping[str, Any]) -> dict[str, Any]:
     """Return the numbers by which hosts are compared; C(weight) is higher the worse a host is."""
     findings = list(findings_of(host))
     verdicts = Counter(finding["verdict"] for finding in findings)
+    changes = Counter(finding["change"] for finding in findings)
     bad = Counter(str(finding.get("severity") or "medium") for finding in findings if finding["verdict"] in BAD)
     weight = sum(WEIGHTS.get(severity, 10) * number for severity, number in bad.items())
     # Of a host without any verdict nobody knows how bad it is.
@@ -126,7 +121,8 @@ def _summary(host: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{name: verdicts[name] for name in VERDICTS},
         "severities": {severity: bad[severity] for severity in SEVERITIES},
-        **_change_counts(host),
+        "mended": changes["mended"],
+        "worse": changes["worse"],
         "compared": any(host.get(f"{name}_before") for name, _kind in KINDS),
         "weight": unknown * 10**9 + weight,
     }
@@ -185,7 +181,7 @@ def _totals(hosts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     states = Counter(host["state"] for host in hosts)
     names = (*VERDICTS, "mended", "worse")
     sums = {name: sum(host["summary"][name] for host in hosts) for name in names}
-    bad = sum(1 for host in hosts if any(finding["verdict"] in BAD for finding in findings_of(host)))
+    bad = sum(1 for host in hosts if any(host["summary"][verdict] for verdict in BAD))
     return {"hosts": len(hosts), "states": {state: states[state] for state in STATES}, "hosts_with_faults": bad, **sums}
 
 
